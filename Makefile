@@ -1,0 +1,144 @@
+# Descry's build. Non-recursive: every source is found by its folder, so a new
+# file needs no line here. The two commands a newcomer needs are `make run` and
+# `make check`; `make help` lists the rest.
+#
+# Variables to override: CC CFLAGS CROSS PKG_CONFIG PREFIX DESTDIR
+#   SANITIZE=address,undefined | thread   builds into a folder of its own
+#   WERROR=1                              warnings are errors (CI)
+
+.DEFAULT_GOAL := all
+MAKEFLAGS += --no-builtin-rules
+.DELETE_ON_ERROR:
+
+VERSION := 0.1.0
+PREFIX ?= /usr/local
+DESTDIR ?=
+CROSS ?=
+ifeq ($(origin CC),default)
+CC := $(CROSS)gcc
+endif
+ifeq ($(origin AR),default)
+AR := $(CROSS)gcc-ar
+endif
+PKG_CONFIG ?= $(CROSS)pkg-config
+ARCH := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
+SANITIZE ?=
+empty :=
+comma := ,
+VARIANT := $(ARCH)$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
+B := build/$(VARIANT)
+
+# --- packages ---------------------------------------------------------------
+# Installed by the targets that need them, never by hand.
+PACKAGES_BUILD := gcc make pkg-config libc6-dev libturbojpeg0-dev libjpeg62-turbo-dev libpng-dev \
+  libexif-dev libopenblas-dev libespeak-ng-dev espeak-ng-data portaudio19-dev libasound2-dev \
+  libsamplerate0-dev libsndfile1-dev libdbus-1-dev libsystemd-dev libinih-dev libjansson-dev dbus
+PACKAGES_TEST := libcmocka-dev python3 python3-dbus python3-numpy python3-pil pocketsphinx \
+  pocketsphinx-en-us sox jackd2 libasound2-plugins git mandoc qemu-user-static
+
+# --- flags ------------------------------------------------------------------
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion -Wvla \
+  $(if $(WERROR),-Werror)
+CFLAGS ?= -O2 -g
+ifneq ($(SANITIZE),)
+CFLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=$(SANITIZE) -fno-sanitize-recover=all
+LDFLAGS += -fsanitize=$(SANITIZE)
+endif
+HARDENING := -fstack-protector-strong $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2) -fPIE
+CPPFLAGS += -D_GNU_SOURCE -I. -DDESCRY_VERSION='"$(VERSION)"' -DDESCRY_PREFIX='"$(PREFIX)"'
+COMPILE = $(CC) -std=c17 $(CPPFLAGS) $(HARDENING) $(WARNINGS) $(CFLAGS) -pthread -MMD -MP
+
+PKGS := libturbojpeg libjpeg libpng libexif openblas espeak-ng portaudio-2.0 alsa samplerate \
+  sndfile dbus-1 libsystemd inih jansson
+# `=` so that `make deps` can install the packages before they are asked for
+PKG_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(PKGS))
+PKG_LIBS = $(shell $(PKG_CONFIG) --libs $(PKGS))
+
+# A kernel file's last suffix names the instruction set it alone may use.
+ISA_x86_64_sse41 := -msse4.1
+ISA_x86_64_avx2 := -mavx2 -mfma -mf16c
+ISA_x86_64_avxvnni := -mavx2 -mfma -mf16c -mavxvnni
+ISA_x86_64_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c
+ISA_x86_64_avx512vnni := $(ISA_x86_64_avx512) -mavx512vnni
+ISA_x86_64_avx512bf16 := $(ISA_x86_64_avx512) -mavx512bf16
+ISA_aarch64_neon :=
+ISA_aarch64_neondot := -march=armv8.2-a+dotprod
+ISA_aarch64_i8mm := -march=armv8.2-a+dotprod+i8mm
+isa_suffix = $(lastword $(subst _, ,$(basename $(notdir $1))))
+ISA_SUFFIXES := sse41 avx2 avxvnni avx512 avx512vnni avx512bf16 neon neondot i8mm
+isa_here = $(filter undefined,$(origin ISA_$(ARCH)_$(call isa_suffix,$1)))
+# drops the kernels of other processors
+kernels_here = $(foreach f,$1,$(if $(filter $(call isa_suffix,$f),$(ISA_SUFFIXES)),$(if $(call isa_here,$f),,$f),$f))
+
+# --- sources ----------------------------------------------------------------
+ENGINE_SRC := $(wildcard engine/*.c) $(call kernels_here,$(wildcard engine/kernels/*.c))
+LAB_SRC := $(wildcard engine/lab/*.c)
+TTS_SRC := $(wildcard tts/*.c)
+DAEMON_SRC := $(filter-out daemon/descryd.c,$(wildcard daemon/*.c))
+CLIENT_SRC := $(wildcard daemon/client/*.c)
+UNIT_SRC := $(wildcard tests/unit/test_*.c)
+SUPPORT_SRC := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c))
+BENCH_SRC := $(wildcard tests/bench/*.c)
+
+obj = $(patsubst %.c,$B/%.o,$1)
+LIB_ENGINE := $B/libengine.a
+LIB_LAB := $B/liblab.a
+LIB_TTS := $B/libtts.a
+LIB_DAEMON := $B/libdaemon.a
+LIB_SUPPORT := $B/libsupport.a
+UNIT_BIN := $(patsubst tests/unit/%.c,$B/%,$(UNIT_SRC))
+BENCH_BIN := $(patsubst tests/bench/%.c,$B/%,$(BENCH_SRC))
+PROGRAMS := $(if $(wildcard daemon/descryd.c),$B/descryd) $(if $(CLIENT_SRC),$B/descry)
+
+.PHONY: all help deps deps-test programs unit run check model bench install uninstall clean
+all: programs  ## build descryd and descry
+programs: $(LIB_ENGINE) $(LIB_LAB) $(LIB_TTS) $(LIB_DAEMON) $(PROGRAMS)
+unit: $(UNIT_BIN)  ## build the unit tests
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /: /'
+
+$B/%.o: %.c
+	@mkdir -p $(@D)
+	$(COMPILE) $(ISA_$(ARCH)_$(call isa_suffix,$<)) $(PKG_CFLAGS) -c $< -o $@
+
+$(LIB_ENGINE): $(call obj,$(ENGINE_SRC))
+$(LIB_LAB): $(call obj,$(LAB_SRC))
+$(LIB_TTS): $(call obj,$(TTS_SRC))
+$(LIB_DAEMON): $(call obj,$(DAEMON_SRC))
+$(LIB_SUPPORT): $(call obj,$(SUPPORT_SRC))
+$B/lib%.a:
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+LINK = $(CC) $(CFLAGS) $(LDFLAGS) -pie -pthread -o $@ $^ $(PKG_LIBS) -lm
+$B/descryd: $B/daemon/descryd.o $(LIB_DAEMON) $(LIB_TTS) $(LIB_ENGINE)
+	$(LINK)
+$B/descry: $(call obj,$(CLIENT_SRC)) $(LIB_DAEMON) $(LIB_LAB) $(LIB_TTS) $(LIB_ENGINE)
+	$(LINK)
+$B/test_%: $B/tests/unit/test_%.o $(LIB_SUPPORT) $(LIB_DAEMON) $(LIB_LAB) $(LIB_TTS) $(LIB_ENGINE)
+	$(LINK) -lcmocka
+$B/bench_%: $B/tests/bench/bench_%.o $(LIB_DAEMON) $(LIB_LAB) $(LIB_TTS) $(LIB_ENGINE)
+	$(LINK)
+
+# --- packages, by the system's own package manager ----------------------------
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+define install_packages
+	@missing=; for p in $1; do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
+	if [ -n "$$missing" ]; then echo "Installing:$$missing"; $(SUDO) apt-get update -qq && \
+	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; fi
+endef
+deps:  ## install what the build needs
+	$(call install_packages,$(PACKAGES_BUILD))
+deps-test: deps  ## install what the tests need
+	$(call install_packages,$(PACKAGES_TEST))
+
+# --- tests --------------------------------------------------------------------
+check: deps-test  ## build with and without sanitizers, run every test
+	tests/run.sh
+
+clean:  ## remove everything built
+	rm -rf build
+
+-include $(shell find build -name '*.d' 2>/dev/null)

@@ -1,0 +1,208 @@
+/*
+ * engine.h: the captioning engine's only public header.
+ *
+ * A photo goes in, a caption comes out: decode, resize, encode with a
+ * convolutional network, generate words with a recurrent decoder. Everything
+ * the network is made of (graph, weights, vocabulary, normalisation) stands in
+ * one GGUF file; see MODEL.md.
+ *
+ * Conventions, valid for every function here:
+ *  - Returns 0, or a negative errno that the caller forwards (-ENOMEM, -EIO),
+ *    or one of the positive codes of enum engine_status, which the caller can
+ *    act on. `error`, which may be NULL, then holds one plain sentence that
+ *    names the thing at fault and the remedy.
+ *  - `ret_` parameters are written on success only.
+ *  - Nothing here prints, exits, aborts or keeps a picture.
+ *  - A model is immutable and may be shared by any number of threads. An image,
+ *    a context and what they return belong to one thread at a time.
+ *  - Destructors take NULL and return NULL: `x = engine_x_free(x)`.
+ */
+#ifndef ENGINE_H
+#define ENGINE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum engine_status {
+	ENGINE_OK = 0,
+	ENGINE_BAD_IMAGE = 1,	/* not a picture that can be decoded */
+	ENGINE_TOO_LARGE = 2,	/* a limit of limits.h is exceeded; the message names it */
+	ENGINE_BAD_MODEL = 3,	/* the model file is damaged or of an unknown version */
+	ENGINE_UNSUPPORTED = 4,	/* well formed, but this engine cannot do it */
+	ENGINE_CANCELLED = 5,	/* the caller's cancel flag was set */
+	ENGINE_BAD_OPTION = 6,	/* an option is out of its range */
+};
+
+struct engine_error {
+	char message[512];
+};
+
+/* --- Images ------------------------------------------------------------- */
+
+/* An upright picture in 8-bit RGB. */
+struct engine_image;
+
+struct engine_image_options {
+	/* The picture is wanted at this size or above, so a JPEG may be decoded at
+	 * the DCT scale just above it. 0 decodes at full size. */
+	unsigned wanted_width, wanted_height;
+};
+
+/* Decodes a JPEG or PNG, recognised by content. Borrows `data` for the call. */
+int engine_image_decode(const void *data, size_t size,
+			const struct engine_image_options *options,
+			struct engine_image **ret_image, struct engine_error *error);
+
+/* The same from a file descriptor: regular files and memfds are copied before
+ * they are parsed (another process may still write to them), pipes are read to
+ * the end within the size limit. Directories and devices are refused. Does not
+ * close `fd`. */
+int engine_image_read(int fd, const struct engine_image_options *options,
+		      struct engine_image **ret_image, struct engine_error *error);
+
+enum engine_pixel_format {
+	ENGINE_PIXELS_RGB,	/* 3 bytes a pixel */
+	ENGINE_PIXELS_BGRX,	/* 4 bytes a pixel, the last ignored (X11, portals) */
+	ENGINE_PIXELS_GREY,	/* 1 byte a pixel */
+	ENGINE_PIXELS_YUYV,	/* 4:2:2 packed, even width */
+	ENGINE_PIXELS_NV12,	/* 4:2:0, a plane of Y, then a plane of UV */
+};
+
+/* Copies raw pixels, as cameras and screens deliver them. `stride` is the
+ * length of a row of the first plane in bytes; `size` is that of `data`. */
+int engine_image_from_pixels(enum engine_pixel_format format, unsigned width,
+			     unsigned height, size_t stride, const void *data,
+			     size_t size, struct engine_image **ret_image,
+			     struct engine_error *error);
+
+struct engine_image *engine_image_free(struct engine_image *image);
+
+unsigned engine_image_width(const struct engine_image *image);
+unsigned engine_image_height(const struct engine_image *image);
+/* height rows of width × 3 bytes without padding, owned by the image */
+const uint8_t *engine_image_pixels(const struct engine_image *image);
+/* A sentence to pass on to the user ("Only 61% of the picture could be read."),
+ * or NULL. */
+const char *engine_image_warning(const struct engine_image *image);
+
+/* Resizes the whole picture, aspect not kept, with an antialiased triangle
+ * filter (support scales with the reduction), rounding to 8 bits as Pillow's
+ * BILINEAR resize does. `ret_rgb` holds width × height × 3 bytes. */
+int engine_image_resize(const struct engine_image *image, unsigned width,
+			unsigned height, uint8_t *ret_rgb, struct engine_error *error);
+
+/* --- Models ------------------------------------------------------------- */
+
+struct engine_model;
+
+/* Maps the file read-only and validates all of it before anything is used. */
+int engine_model_open(const char *path, struct engine_model **ret_model,
+		      struct engine_error *error);
+struct engine_model *engine_model_free(struct engine_model *model);
+
+/* Strings live as long as the model; absent metadata are "". */
+struct engine_model_info {
+	const char *name, *version, *licence, *provenance, *training_data;
+	const char *language;		/* BCP 47, "en" */
+	const char *encoder_kind;	/* "inception-v3" */
+	const char *decoder_kind;	/* "lstm-attention", "lstm", "gru" or "" */
+	unsigned input_width, input_height;
+	unsigned pool_size;		/* channels of the pooled features */
+	unsigned grid_width, grid_height, grid_channels;
+	unsigned class_count;		/* 0: no classifier head */
+	unsigned vocabulary_size, hidden_size, layer_count;
+	uint64_t file_size, operation_count;	/* multiply-accumulates an encoder run */
+};
+const struct engine_model_info *engine_model_info(const struct engine_model *model);
+
+/* --- Contexts ----------------------------------------------------------- */
+
+/* What one thread needs to run a model: the planned arena, decoder state and
+ * the thread pool. After the first caption no call allocates. */
+struct engine_context;
+
+enum engine_path {
+	ENGINE_PATH_AUTO,	/* the fastest that fits the model and the processor */
+	ENGINE_PATH_REFERENCE,	/* plain C, for tests */
+	ENGINE_PATH_BLAS,	/* 32-bit, im2col + OpenBLAS */
+};
+
+struct engine_context_options {
+	unsigned threads;	/* 1 to 16; 0: physical cores, at most 4 */
+	enum engine_path path;
+};
+
+/* Borrows the model until the context is freed. */
+int engine_context_open(const struct engine_model *model,
+			const struct engine_context_options *options,
+			struct engine_context **ret_context, struct engine_error *error);
+struct engine_context *engine_context_free(struct engine_context *context);
+
+/* Owned by the context, valid until its next call. */
+struct engine_features {
+	const float *pool;	/* pool_size */
+	const float *grid;	/* grid_height × grid_width × grid_channels */
+	const float *classes;	/* class_count probabilities, or NULL */
+};
+int engine_encode(struct engine_context *context, const struct engine_image *image,
+		  const struct engine_features **ret_features, struct engine_error *error);
+
+/* The `count` likeliest classes of the head, best first. */
+struct engine_class {
+	const char *label;
+	unsigned index;
+	float probability;
+};
+int engine_classify(struct engine_context *context, const struct engine_image *image,
+		    struct engine_class *ret_classes, size_t count,
+		    struct engine_error *error);
+
+enum engine_search { ENGINE_SEARCH_BEAM, ENGINE_SEARCH_GREEDY, ENGINE_SEARCH_SAMPLE };
+
+struct engine_caption_options {
+	enum engine_search search;
+	unsigned beam;		/* 1 to 10; 0: the model's default */
+	unsigned alternatives;	/* different captions wanted, 0 counts as 1, at most 10 */
+	float temperature;	/* SAMPLE: probabilities are raised to this power; 0: 5 */
+	uint64_t seed;		/* SAMPLE: the same seed gives the same captions */
+	const atomic_bool *cancel;	/* polled at every layer and word; may be NULL */
+};
+
+struct engine_word {
+	const char *text;
+	float log_probability;
+	const float *attention;	/* grid_height × grid_width, sums to 1; NULL without attention */
+};
+
+struct engine_caption {
+	const struct engine_word *words;
+	size_t word_count;
+	float log_probability;	/* sum over words and the end mark */
+	float score;		/* log_probability / (word_count + 1)^0.7 */
+	const char *sentence;	/* cased and punctuated for speech */
+};
+
+struct engine_timings {
+	double preprocess_ms, encode_ms, generate_ms;
+};
+
+/* Owned by the context, valid until its next call. */
+struct engine_result {
+	const struct engine_caption *captions;	/* best first */
+	size_t caption_count;
+	struct engine_timings timings;
+};
+
+int engine_describe(struct engine_context *context, const struct engine_image *image,
+		    const struct engine_caption_options *options,
+		    const struct engine_result **ret_result, struct engine_error *error);
+
+/* Captions features that were computed before (caches, training, tests): `pool`
+ * and `grid` of the model's sizes, `classes` or NULL. */
+int engine_generate(struct engine_context *context, const struct engine_features *features,
+		    const struct engine_caption_options *options,
+		    const struct engine_result **ret_result, struct engine_error *error);
+
+#endif
