@@ -10,6 +10,15 @@
 #define LIMIT_IMAGE_PIXELS 100000000u
 #define LIMIT_IMAGE_SIDE 30000u
 
+#define LIMIT_MODEL_BYTES (4ull << 30)
+#define LIMIT_MODEL_ENTRIES 4096u	/* pieces of metadata */
+#define LIMIT_MODEL_TENSORS 16384u
+#define LIMIT_MODEL_NAME 256u		/* bytes of a key or a tensor's name */
+#define LIMIT_MODEL_NODES 2048u	/* of the encoder's graph */
+#define LIMIT_MODEL_SIDE 4096u		/* width and height of any layer */
+#define LIMIT_MODEL_CHANNELS 65536u	/* of any layer */
+#define LIMIT_MODEL_ARENA (1u << 30)	/* bytes for the activations of one context */
+
 #define LIMIT_BEAM 10u
 #define LIMIT_ALTERNATIVES 10u
 #define LIMIT_WORDS 18u		/* of one caption */
