@@ -19,6 +19,12 @@
 #define LIMIT_MODEL_CHANNELS 65536u	/* of any layer */
 #define LIMIT_MODEL_ARENA (1u << 30)	/* bytes for the activations of one context */
 
+#define LIMIT_DECODER_HIDDEN 4096u
+#define LIMIT_DECODER_LAYERS 8u
+#define LIMIT_DECODER_CELLS 1024u	/* regions under attention */
+#define LIMIT_VOCABULARY 65536u
+#define LIMIT_WORD_BYTES 64u
+
 #define LIMIT_BEAM 10u
 #define LIMIT_ALTERNATIVES 10u
 #define LIMIT_WORDS 18u		/* of one caption */

@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * generation.c: beams and samples grow side by side, so that each step of the
+ * decoder serves them all. Every word that stood at some time is a node of a
+ * trellis (one row of nodes a step), which keeps the word's probability and the
+ * place of its attention map; a finished sentence is read off backwards.
+ *
+ * The beam follows the definition behind the model's published scores: scores
+ * are sums of log-softmax over the whole vocabulary; the padding, start and
+ * unknown marks are forbidden, and so is the word just produced; a finished
+ * sentence keeps its score and its place; at the end the best by score / (words
+ * + 1)^0.7 wins. An empty sentence is forbidden as well.
+ *
+ * The sampler is that of the project which this one grew from: the next word is
+ * drawn from the 4 likeliest while fewer than 4 words stand, from the 2
+ * likeliest while fewer than 7, and is the likeliest afterwards, probabilities
+ * being raised to a power first.
+ */
+#include "engine/generation.h"
+
+#include "engine/activation.h"
+#include "engine/error.h"
+#include "engine/random.h"
+#include "engine/vocabulary.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LENGTH_POWER 0.7f
+#define SAMPLES LIMIT_ALTERNATIVES	/* that grow at once */
+#define ROWS (LIMIT_BEAM + SAMPLES)
+#define POOL 32u			/* sentences kept */
+#define SAMPLE_ROUNDS 8u
+#define NO_WORD UINT32_MAX
+
+struct node {
+	const struct node *previous;
+	unsigned word;
+	unsigned step, row;	/* of the decoder's step that proposed the word */
+	float log_probability;
+};
+
+/* A sentence that grows. */
+struct growth {
+	const struct node *last;
+	unsigned count;
+	unsigned row;		/* of its state in the decoder's latest step */
+	float score;
+	bool ended;
+};
+
+/* A way to continue a beam, or a finished beam as it stands (NO_WORD). */
+struct candidate {
+	float score, log_probability;
+	unsigned source, word;
+};
+
+struct generation {
+	const struct decoder *decoder;
+	struct decoder_state *state;
+	unsigned words, cells;
+	struct node nodes[LIMIT_WORDS][ROWS];
+	struct growth beams[LIMIT_BEAM], samples[SAMPLES];
+	struct random streams[SAMPLES];
+	struct hypothesis pool[POOL];
+	size_t pool_count;
+	float *logits;		/* ROWS × words */
+	float *attention;	/* LIMIT_WORDS × ROWS × cells */
+	float *pool_attention;	/* POOL × LIMIT_WORDS × cells */
+};
+
+int generation_open(const struct decoder *decoder, struct generation **ret_generation,
+		    struct engine_error *error)
+{
+	struct generation *generation = calloc(1, sizeof(*generation));
+	size_t cells = decoder_cells(decoder);
+	int status;
+
+	if (!generation)
+		return engine_fail_memory(error);
+	generation->decoder = decoder;
+	generation->words = decoder_words(decoder);
+	generation->cells = (unsigned)cells;
+	status = decoder_state_open(decoder, ROWS, &generation->state, error);
+	if (status != 0)
+		goto fail;
+	generation->logits = calloc((size_t)ROWS * generation->words, sizeof(float));
+	generation->attention = calloc(LIMIT_WORDS * ROWS * (cells + 1), sizeof(float));
+	generation->pool_attention = calloc(POOL * LIMIT_WORDS * (cells + 1), sizeof(float));
+	if (!generation->logits || !generation->attention || !generation->pool_attention) {
+		status = engine_fail_memory(error);
+		goto fail;
+	}
+	*ret_generation = generation;
+	return 0;
+fail:
+	generation_free(generation);
+	return status;
+}
+
+struct generation *generation_free(struct generation *generation)
+{
+	if (!generation)
+		return NULL;
+	decoder_state_free(generation->state);
+	free(generation->logits);
+	free(generation->attention);
+	free(generation->pool_attention);
+	free(generation);
+	return NULL;
+}
+
+static bool is_allowed(const struct growth *growth, unsigned word)
+{
+	if (word == VOCABULARY_END)
+		return growth->count > 0;
+	return word >= VOCABULARY_FIRST_WORD && !(growth->last && growth->last->word == word);
+}
+
+static void extend(struct generation *generation, struct growth *growth, unsigned step,
+		   unsigned slot, unsigned word, float log_probability)
+{
+	struct node *node = &generation->nodes[step][slot];
+
+	growth->score += log_probability;
+	if (word == VOCABULARY_END) {
+		growth->ended = true;
+		return;
+	}
+	*node = (struct node){
+		.previous = growth->last, .word = word, .step = step, .row = growth->row,
+		.log_probability = log_probability,
+	};
+	growth->last = node;
+	growth->count++;
+}
+
+/* --- Beams -------------------------------------------------------------------- */
+
+/* Keeps the best `width`, best first; of equals the earlier. */
+static size_t insert(struct candidate *best, size_t count, size_t width,
+		     const struct candidate *candidate)
+{
+	size_t at;
+
+	if (count == width && !(candidate->score > best[count - 1].score))
+		return count;
+	if (count < width)
+		count++;
+	for (at = count - 1; at > 0 && candidate->score > best[at - 1].score; at--)
+		best[at] = best[at - 1];
+	best[at] = *candidate;
+	return count;
+}
+
+static size_t propose(const struct generation *generation, unsigned source, size_t width,
+		      struct candidate *best, size_t count)
+{
+	const struct growth *beam = &generation->beams[source];
+	const float *logits = generation->logits + (size_t)beam->row * generation->words;
+	float total = activation_log_sum_exp(logits, generation->words);
+
+	for (unsigned word = VOCABULARY_END; word < generation->words; word++) {
+		float log_probability = logits[word] - total;
+		struct candidate candidate = {
+			beam->score + log_probability, log_probability, source, word,
+		};
+
+		if (count == width && !(candidate.score > best[count - 1].score))
+			continue;
+		if (isfinite(candidate.score) && is_allowed(beam, word))
+			count = insert(best, count, width, &candidate);
+	}
+	return count;
+}
+
+/* Continues all beams by one word; returns how many there are now. */
+static size_t advance_beams(struct generation *generation, size_t count, size_t width,
+			    unsigned step)
+{
+	struct candidate best[LIMIT_BEAM];
+	struct growth next[LIMIT_BEAM];
+	size_t found = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		const struct growth *beam = &generation->beams[i];
+
+		if (beam->ended) {
+			struct candidate stays = { beam->score, 0.0f, i, NO_WORD };
+
+			found = insert(best, found, width, &stays);
+		} else {
+			found = propose(generation, i, width, best, found);
+		}
+	}
+	for (unsigned i = 0; i < found; i++) {
+		next[i] = generation->beams[best[i].source];
+		if (best[i].word != NO_WORD)
+			extend(generation, &next[i], step, i, best[i].word,
+			       best[i].log_probability);
+	}
+	memcpy(generation->beams, next, found * sizeof(*next));
+	return found;
+}
+
+/* --- Samples ------------------------------------------------------------------ */
+
+static unsigned draw_from(unsigned count)
+{
+	return count < 4 ? 4 : count < 7 ? 2 : 1;
+}
+
+/* Ends a sample for which the decoder yields no number. */
+static void advance_sample(struct generation *generation, unsigned number, unsigned step,
+			   float power)
+{
+	struct growth *sample = &generation->samples[number];
+	const float *logits = generation->logits + (size_t)sample->row * generation->words;
+	float total = activation_log_sum_exp(logits, generation->words);
+	struct candidate best[4];
+	size_t width = draw_from(sample->count), found = 0;
+	float weights[4], sum = 0.0f, left;
+	unsigned pick = 0;
+
+	for (unsigned word = VOCABULARY_END; word < generation->words; word++) {
+		struct candidate candidate = { logits[word], logits[word] - total, 0, word };
+
+		if (found == width && !(candidate.score > best[found - 1].score))
+			continue;
+		if (isfinite(candidate.log_probability) && is_allowed(sample, word))
+			found = insert(best, found, width, &candidate);
+	}
+	if (found == 0) {
+		sample->ended = true;
+		return;
+	}
+	for (size_t i = 0; i < found; i++) {
+		weights[i] = expf(power * (best[i].score - best[0].score));
+		sum += weights[i];
+	}
+	left = sum * (float)random_unit(&generation->streams[number]);
+	while (pick + 1 < found && left >= weights[pick])
+		left -= weights[pick++];
+	extend(generation, sample, step, LIMIT_BEAM + number, best[pick].word,
+	       best[pick].log_probability);
+}
+
+/* --- Growing -------------------------------------------------------------------- */
+
+/* Grows beams and samples until all have ended. */
+static int grow(struct generation *generation, size_t width, size_t samples, float power,
+		const atomic_bool *cancel, size_t *ret_beams, struct engine_error *error)
+{
+	size_t beams = width > 0;
+
+	decoder_state_restart(generation->state);
+	generation->beams[0] = (struct growth){0};
+	memset(generation->samples, 0, sizeof(generation->samples));
+	for (unsigned step = 0; step < LIMIT_WORDS; step++) {
+		unsigned words[ROWS], parents[ROWS], count = 0;
+
+		if (cancel && atomic_load_explicit(cancel, memory_order_relaxed))
+			return engine_fail(error, ENGINE_CANCELLED, "The caption was cancelled.");
+		for (size_t i = 0; i < beams + samples; i++) {
+			struct growth *growth = i < beams ? &generation->beams[i] :
+				&generation->samples[i - beams];
+
+			if (growth->ended)
+				continue;
+			words[count] = growth->last ? growth->last->word : VOCABULARY_START;
+			parents[count] = growth->row;
+			growth->row = count++;
+		}
+		if (count == 0)
+			break;
+		decoder_state_step(generation->state, words, parents, count, generation->logits,
+				   generation->attention + (size_t)step * ROWS * generation->cells);
+		beams = advance_beams(generation, beams, width, step);
+		for (unsigned i = 0; i < samples; i++) {
+			if (!generation->samples[i].ended)
+				advance_sample(generation, i, step, power);
+		}
+	}
+	*ret_beams = beams;
+	return 0;
+}
+
+/* --- Sentences found ------------------------------------------------------------ */
+
+static bool is_known(const struct generation *generation, const struct hypothesis *hypothesis)
+{
+	for (size_t i = 0; i < generation->pool_count; i++) {
+		const struct hypothesis *other = &generation->pool[i];
+
+		if (other->count == hypothesis->count &&
+		    memcmp(other->words, hypothesis->words,
+			   hypothesis->count * sizeof(*hypothesis->words)) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Reads a sentence off the trellis into the pool, unless it is there. */
+static void keep(struct generation *generation, const struct growth *growth)
+{
+	size_t cells = generation->cells, slot = generation->pool_count;
+	struct hypothesis *hypothesis = &generation->pool[slot];
+	float *attention = generation->pool_attention + slot * LIMIT_WORDS * cells;
+	const struct node *node = growth->last;
+
+	if (slot == POOL || growth->count == 0)
+		return;
+	hypothesis->count = growth->count;
+	for (unsigned i = growth->count; i-- > 0; node = node->previous) {
+		hypothesis->words[i] = node->word;
+		hypothesis->log_probabilities[i] = node->log_probability;
+		if (cells > 0)
+			memcpy(attention + i * cells, generation->attention +
+			       ((size_t)node->step * ROWS + node->row) * cells,
+			       cells * sizeof(*attention));
+	}
+	hypothesis->log_probability = growth->score;
+	hypothesis->score = growth->score / powf((float)(growth->count + 1), LENGTH_POWER);
+	hypothesis->ended = growth->ended;
+	hypothesis->attention = cells > 0 ? attention : NULL;
+	if (!is_known(generation, hypothesis))
+		generation->pool_count++;
+}
+
+/* Best first, from `start` on; qsort may allocate. */
+static void sort_pool(struct generation *generation, size_t start)
+{
+	struct hypothesis *pool = generation->pool;
+
+	for (size_t i = start + 1; i < generation->pool_count; i++) {
+		struct hypothesis moved = pool[i];
+		size_t at = i;
+
+		for (; at > start && moved.score > pool[at - 1].score; at--)
+			pool[at] = pool[at - 1];
+		pool[at] = moved;
+	}
+}
+
+static int search_beam(struct generation *generation, size_t width, const atomic_bool *cancel,
+		       struct engine_error *error)
+{
+	size_t beams, start = generation->pool_count;
+	int status = grow(generation, width, 0, 0.0f, cancel, &beams, error);
+
+	if (status != 0)
+		return status;
+	for (size_t i = 0; i < beams; i++)
+		keep(generation, &generation->beams[i]);
+	sort_pool(generation, start);
+	return 0;
+}
+
+/* Draws until `wanted` different sentences stand, or chance has no more. */
+static int search_samples(struct generation *generation, size_t wanted, float power,
+			  uint64_t seed, const atomic_bool *cancel, struct engine_error *error)
+{
+	size_t start = generation->pool_count, beams;
+	uint64_t stream = 0;
+
+	for (unsigned round = 0; round < SAMPLE_ROUNDS && generation->pool_count < wanted; round++) {
+		size_t samples = round == 0 ? wanted - start : SAMPLES;
+		int status;
+
+		for (size_t i = 0; i < samples; i++)
+			generation->streams[i] = random_stream(seed, stream++);
+		status = grow(generation, 0, samples, power, cancel, &beams, error);
+		if (status != 0)
+			return status;
+		for (size_t i = 0; i < samples; i++)
+			keep(generation, &generation->samples[i]);
+	}
+	sort_pool(generation, start);
+	return 0;
+}
+
+int generation_run(struct generation *generation, const struct engine_features *features,
+		   const struct engine_caption_options *options,
+		   const struct hypothesis **ret_hypotheses, size_t *ret_count,
+		   struct engine_error *error)
+{
+	size_t wanted = options->alternatives > 0 ? options->alternatives : 1;
+	size_t width = options->search == ENGINE_SEARCH_GREEDY ? 1 : options->beam;
+	float power = options->temperature > 0.0f ? options->temperature : 5.0f;
+	int status = 0;
+
+	generation->pool_count = 0;
+	decoder_state_begin(generation->state, features);
+	if (options->search != ENGINE_SEARCH_SAMPLE) {
+		status = search_beam(generation, width, options->cancel, error);
+		if (status == 0 && generation->pool_count < wanted)
+			status = search_beam(generation, LIMIT_BEAM, options->cancel, error);
+	}
+	if (status == 0 && generation->pool_count < wanted)
+		status = search_samples(generation, wanted, power, options->seed,
+					options->cancel, error);
+	if (status != 0)
+		return status;
+	if (generation->pool_count == 0)
+		return engine_fail(error, ENGINE_BAD_MODEL,
+			"The model's decoder yields no words; its weights are damaged.");
+	*ret_hypotheses = generation->pool;
+	*ret_count = generation->pool_count;
+	return 0;
+}

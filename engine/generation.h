@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * generation.h: finds sentences under a decoder: beam search, greedy search
+ * (a beam of one) and sampling. Works on features and word numbers; what is
+ * made of them for a listener is the business of caption.h.
+ */
+#ifndef ENGINE_GENERATION_H
+#define ENGINE_GENERATION_H
+
+#include "engine/decoder.h"
+#include "engine/engine.h"
+#include "engine/limits.h"
+
+/* A sentence that was found. */
+struct hypothesis {
+	unsigned count;
+	unsigned words[LIMIT_WORDS];
+	float log_probabilities[LIMIT_WORDS];
+	float log_probability;	/* with the end mark, if `ended` */
+	float score;		/* log_probability / (count + 1)^0.7 */
+	bool ended;		/* false: cut off at LIMIT_WORDS */
+	const float *attention;	/* count × cells, NULL without attention */
+};
+
+struct generation;
+
+/* Allocates everything; later calls do not. Borrows the decoder. */
+int generation_open(const struct decoder *decoder, struct generation **ret_generation,
+		    struct engine_error *error);
+struct generation *generation_free(struct generation *generation);
+
+/* Finds at least options->alternatives different sentences where the decoder has
+ * them, best first. options->beam must not be 0. The result belongs to the
+ * generation and holds until its next run. */
+int generation_run(struct generation *generation, const struct engine_features *features,
+		   const struct engine_caption_options *options,
+		   const struct hypothesis **ret_hypotheses, size_t *ret_count,
+		   struct engine_error *error);
+
+#endif

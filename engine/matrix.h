@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * matrix.h: the decoder's weight matrices and the vectors they are multiplied
+ * with. A matrix stays in the type it has in the model file (32-bit floats, or
+ * 8-bit codes with one scale a row); one call multiplies it with all vectors at
+ * hand, so that the weights, which are far larger than the vectors, pass
+ * through the cache once.
+ */
+#ifndef ENGINE_MATRIX_H
+#define ENGINE_MATRIX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum matrix_type {
+	MATRIX_F32,
+	MATRIX_F16,	/* in files only: widened when a decoder is opened */
+	MATRIX_I8,	/* weight = scales[row] × code, codes −127 … 127 */
+};
+
+/* Row-major, borrowed from whoever holds the weights. */
+struct matrix {
+	enum matrix_type type;
+	size_t rows, columns;
+	const void *data;
+	const float *scales;	/* I8: one a row; otherwise NULL */
+};
+
+/* A group of vectors of one length, each also as 8-bit codes once a product
+ * asked for them. Memory belongs to the caller. */
+struct vectors {
+	float *values;		/* capacity × length */
+	int8_t *codes;		/* capacity × length */
+	float *scales;		/* capacity */
+	size_t length, capacity;
+	size_t coded;		/* how many of the first vectors have valid codes */
+};
+
+/* Call after writing to `values`. */
+static inline void vectors_changed(struct vectors *vectors)
+{
+	vectors->coded = 0;
+}
+
+/* y[j × y_stride + r] = factor × Σ_k matrix[r][k] × x[j][k] for the first
+ * `count` vectors, added to what stands there if `add`. */
+void matrix_multiply(const struct matrix *matrix, struct vectors *x, size_t count,
+		     float factor, bool add, float *y, size_t y_stride);
+
+/* Copies one row as floats. */
+void matrix_row(const struct matrix *matrix, size_t row, float *ret_values);
+
+/* The nearest codes with one scale: value ≈ scale × code, the scale being the
+ * largest magnitude / 127. */
+void matrix_quantise_row(const float *values, size_t length, int8_t *ret_codes,
+			 float *ret_scale);
+
+#endif
