@@ -33,7 +33,7 @@ B := build/$(VARIANT)
 PACKAGES_BUILD := gcc make pkg-config libc6-dev libturbojpeg0-dev libjpeg62-turbo-dev libpng-dev \
   libexif-dev libopenblas-dev libespeak-ng-dev espeak-ng-data portaudio19-dev libasound2-dev \
   libsamplerate0-dev libsndfile1-dev libdbus-1-dev libsystemd-dev libinih-dev libjansson-dev zlib1g-dev \
-  libevdev-dev libcurl4-openssl-dev dbus
+  libevdev-dev libcurl4-openssl-dev libseccomp-dev dbus
 PACKAGES_TEST := libcmocka-dev python3 python3-dbus python3-numpy python3-pil pocketsphinx \
   pocketsphinx-en-us sox jackd2 libasound2-plugins git mandoc qemu-user-static \
   gcc-aarch64-linux-gnu libc6-dev-arm64-cross
@@ -51,7 +51,7 @@ CPPFLAGS += -D_GNU_SOURCE -I. -DDESCRY_VERSION='"$(VERSION)"' -DDESCRY_PREFIX='"
 COMPILE = $(CC) -std=c17 $(CPPFLAGS) $(HARDENING) $(WARNINGS) $(CFLAGS) -pthread -MMD -MP
 
 PKGS := libturbojpeg libjpeg libpng libexif openblas espeak-ng portaudio-2.0 alsa samplerate \
-  sndfile dbus-1 libsystemd inih jansson zlib libevdev libcurl
+  sndfile dbus-1 libsystemd inih jansson zlib libevdev libcurl libseccomp
 # `=` so that `make deps` can install the packages before they are asked for
 PKG_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(PKGS))
 PKG_LIBS = $(shell $(PKG_CONFIG) --libs $(PKGS))

@@ -1,0 +1,679 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * config.c: see config.h. The INI syntax is libinih's; lines are fed to it one
+ * at a time, so that each error can name its line. A value is parsed by its
+ * key's type alone: the defaults pass through the same parser as the file.
+ */
+#include "daemon/config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ini.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define CONFIG_BYTES_MAX (1u << 20)
+#define LINE_BYTES_MAX 190	/* what libinih takes in one piece */
+#define TEXT_BYTES_MAX 160
+#define SYSTEM_FILE "/etc/descry/descry.conf"
+
+const char *const config_verbosities[] = { "brief", "normal", "full", NULL };
+static const char *const log_levels[] = { "error", "warning", "info", "debug", NULL };
+
+#define AT(member) offsetof(struct config, member)
+#define TEXT(name, member, initial, help) \
+	{ name, CONFIG_TEXT, AT(member), initial, 0, TEXT_BYTES_MAX, NULL, help }
+#define PATH(name, member, initial, help) \
+	{ name, CONFIG_PATH, AT(member), initial, 0, TEXT_BYTES_MAX, NULL, help }
+#define NUMBER(name, member, initial, minimum, maximum, help) \
+	{ name, CONFIG_NUMBER, AT(member), initial, minimum, maximum, NULL, help }
+#define BOOL(name, member, initial, help) \
+	{ name, CONFIG_BOOL, AT(member), initial, 0, 0, NULL, help }
+#define CHOICE(name, member, initial, choices, help) \
+	{ name, CONFIG_CHOICE, AT(member), initial, 0, 0, choices, help }
+
+static const struct config_key model_keys[] = {
+	PATH("path", model_path, "", "The model file. Empty: the one that was installed."),
+	NUMBER("threads", model_threads, "0", 0, 16,
+	       "Processor threads that describe a picture. 0: one per physical core, at most 4."),
+};
+
+static const struct config_key caption_keys[] = {
+	NUMBER("beam", caption_beam, "0", 0, 10,
+	       "How many sentences are weighed side by side. More is slower and seldom better. "
+	       "0: what the model asks for."),
+	CHOICE("verbosity", caption_verbosity, "normal", config_verbosities,
+	       "What is spoken. brief: the sentence alone; normal: warnings too; full: also how "
+	       "sure it is, and other sentences that were asked for."),
+	NUMBER("timeout", caption_timeout, "30", 1, 600,
+	       "Seconds after which a description that does not end is given up."),
+};
+
+static const struct config_key speech_keys[] = {
+	TEXT("voice", speech_voice, "en",
+	     "An eSpeak NG voice or language; `descry voices` lists them."),
+	NUMBER("rate", speech_rate, "175", 80, 900, "Words a minute."),
+	NUMBER("pitch", speech_pitch, "50", 0, 100, "50 is the voice's own pitch."),
+	NUMBER("volume", speech_volume, "100", 0, 200, "Per cent of the voice's own loudness."),
+	TEXT("device", speech_device, "",
+	     "The sound device, or part of its name. Empty: the system's default."),
+	PATH("wav", speech_wav, "",
+	     "Write what would be played into this WAV file instead of playing it."),
+};
+
+static const struct config_key sounds_keys[] = {
+	BOOL("tick", sounds_tick, "yes", "A soft tick while a description takes its time."),
+	NUMBER("tick-after", sounds_tick_after, "400", 100, 10000,
+	       "Milliseconds before the first tick."),
+	BOOL("shutter", sounds_shutter, "yes", "A click when the camera has taken a picture."),
+	BOOL("error", sounds_error, "yes", "A low sound before an error is spoken."),
+	BOOL("press", sounds_press, "yes", "A short sound when a key press was noticed."),
+	BOOL("cover", sounds_cover, "yes",
+	     "A sound each when the lens is covered and uncovered in watch mode."),
+};
+
+static const struct config_key log_keys[] = {
+	CHOICE("level", log_level, "info", log_levels,
+	       "How much is logged. Captions are logged at debug only."),
+};
+
+#define SECTION(name, help, keys) \
+	{ name, help, keys, sizeof(keys) / sizeof(*(keys)), 0, 0, 0, 0 }
+
+static const struct config_section sections[] = {
+	SECTION("model", "The neural network.", model_keys),
+	SECTION("caption", "How pictures are described.", caption_keys),
+	SECTION("speech", "The voice.", speech_keys),
+	SECTION("sounds", "Short sounds.", sounds_keys),
+	SECTION("log", "The log, on standard error or in the journal.", log_keys),
+};
+#define SECTION_COUNT (sizeof(sections) / sizeof(*sections))
+
+const struct config_section *config_sections(size_t *ret_count)
+{
+	*ret_count = SECTION_COUNT;
+	return sections;
+}
+
+/* --- Values -------------------------------------------------------------- */
+
+void config_describe_key(const struct config_key *key, char *ret_text, size_t size)
+{
+	size_t used;
+
+	switch (key->type) {
+	case CONFIG_BOOL:
+		snprintf(ret_text, size, "yes or no");
+		break;
+	case CONFIG_NUMBER:
+		snprintf(ret_text, size, "a whole number from %.0f to %.0f", key->minimum,
+			 key->maximum);
+		break;
+	case CONFIG_REAL:
+		snprintf(ret_text, size, "a number from %g to %g", key->minimum, key->maximum);
+		break;
+	case CONFIG_TEXT:
+		snprintf(ret_text, size, "at most %.0f bytes of text", key->maximum);
+		break;
+	case CONFIG_PATH:
+		snprintf(ret_text, size, "a path that starts with / or ~/, or nothing");
+		break;
+	case CONFIG_CHOICE:
+		used = (size_t)snprintf(ret_text, size, "one of:");
+		for (size_t i = 0; key->choices[i] && used < size; i++)
+			used += (size_t)snprintf(ret_text + used, size - used, "%s %s",
+						 i ? "," : "", key->choices[i]);
+		break;
+	}
+}
+
+static bool parse_bool(const char *text, bool *ret_value)
+{
+	static const char *const words[] = { "no", "yes", "false", "true", "off", "on", "0", "1" };
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
+		if (strcmp(text, words[i]) == 0) {
+			*ret_value = i % 2 == 1;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool parse_real(const struct config_key *key, const char *text, double *ret_value)
+{
+	char *end;
+	double value;
+
+	if (*text == '\0' || strspn(text, "+-.0123456789eE") != strlen(text))
+		return false;
+	value = strtod(text, &end);
+	if (*end || !isfinite(value) || value < key->minimum || value > key->maximum)
+		return false;
+	*ret_value = value;
+	return true;
+}
+
+static bool parse_number(const struct config_key *key, const char *text, unsigned *ret_value)
+{
+	double value;
+
+	if (*text == '\0' || strspn(text, "0123456789") != strlen(text) ||
+	    !parse_real(key, text, &value))
+		return false;
+	*ret_value = (unsigned)value;
+	return true;
+}
+
+static int parse_text(const struct config_key *key, const char *text, char **field)
+{
+	const char *home = getenv("HOME");
+	char *value = NULL;
+
+	if (strlen(text) > (size_t)key->maximum)
+		return 1;
+	if (key->type == CONFIG_PATH && strncmp(text, "~/", 2) == 0) {
+		if (!home || asprintf(&value, "%s%s", home, text + 1) < 0)
+			return home ? -ENOMEM : 1;
+	} else if (key->type == CONFIG_PATH && *text && *text != '/') {
+		return 1;
+	} else if (*text) {
+		value = strdup(text);
+		if (!value)
+			return -ENOMEM;
+	}
+	free(*field);
+	*field = value;
+	return 0;
+}
+
+/* Returns 0, -ENOMEM, or 1 when the text is not what the key takes. */
+static int set_value(void *base, const struct config_key *key, const char *text)
+{
+	void *field = (char *)base + key->offset;
+
+	switch (key->type) {
+	case CONFIG_BOOL:
+		return parse_bool(text, field) ? 0 : 1;
+	case CONFIG_NUMBER:
+		return parse_number(key, text, field) ? 0 : 1;
+	case CONFIG_REAL:
+		return parse_real(key, text, field) ? 0 : 1;
+	case CONFIG_TEXT:
+	case CONFIG_PATH:
+		return parse_text(key, text, field);
+	case CONFIG_CHOICE:
+		for (unsigned i = 0; key->choices[i]; i++) {
+			if (strcmp(key->choices[i], text) == 0) {
+				*(unsigned *)field = i;
+				return 0;
+			}
+		}
+		return 1;
+	}
+	return 1;
+}
+
+static int set_defaults(void *base, const struct config_section *section)
+{
+	for (size_t i = 0; i < section->key_count; i++) {
+		int r = set_value(base, &section->keys[i], section->keys[i].initial);
+
+		if (r)
+			return r < 0 ? r : -EINVAL;
+	}
+	return 0;
+}
+
+static void free_values(void *base, const struct config_section *section)
+{
+	for (size_t i = 0; i < section->key_count; i++) {
+		const struct config_key *key = &section->keys[i];
+
+		if (key->type == CONFIG_TEXT || key->type == CONFIG_PATH)
+			free(*(char **)((char *)base + key->offset));
+	}
+}
+
+/* --- Reading ------------------------------------------------------------- */
+
+struct reader {
+	const char *path;	/* for messages; NULL while overrides are applied */
+	FILE *file;
+	unsigned line;
+	size_t bytes;
+	struct config *config;
+	struct config_error *error;
+	int status;
+	/* what was set already: section instance and key, to refuse a second time */
+	struct seen {
+		const void *base;
+		const struct config_key *key;
+	} *seen;
+	size_t seen_count;
+};
+
+/* Remembers the first failure only: libinih reads on after one. */
+__attribute__((format(printf, 3, 4)))
+static int fail(struct reader *reader, int status, const char *format, ...)
+{
+	char *message = reader->error->message;
+	size_t size = sizeof(reader->error->message), used = 0;
+	va_list arguments;
+
+	if (reader->status)
+		return reader->status;
+	reader->status = status;
+	if (reader->path)
+		used = (size_t)snprintf(message, size, "%s, line %u: ", reader->path, reader->line);
+	if (used < size) {
+		va_start(arguments, format);
+		vsnprintf(message + used, size - used, format, arguments);
+		va_end(arguments);
+	}
+	return status;
+}
+
+static unsigned *instance_count(struct config *config, const struct config_section *section)
+{
+	return (unsigned *)(void *)((char *)config + section->count);
+}
+
+static void *instance_at(struct config *config, const struct config_section *section, unsigned i)
+{
+	return (char *)config + section->instances + i * section->size;
+}
+
+/* Finds or adds [kind NAME]; on success `ret_base` is what its keys' offsets
+ * count from. */
+static int find_instance(struct reader *reader, const struct config_section *section,
+			 const char *name, void **ret_base)
+{
+	unsigned *count = instance_count(reader->config, section);
+	void *base;
+	int r;
+
+	for (unsigned i = 0; i < *count; i++) {
+		base = instance_at(reader->config, section, i);
+		if (strcmp(*(char **)base, name) == 0) {
+			*ret_base = base;
+			return 0;
+		}
+	}
+	if (*count == section->most)
+		return fail(reader, 1, "There can be at most %zu sections [%s NAME].",
+			    section->most, section->name);
+	base = instance_at(reader->config, section, *count);
+	*(char **)base = strdup(name);
+	if (!*(char **)base)
+		return fail(reader, -ENOMEM, "Out of memory.");
+	++*count;
+	r = set_defaults(base, section);
+	if (r < 0)
+		return fail(reader, r, "Out of memory.");
+	*ret_base = base;
+	return 0;
+}
+
+static int find_section(struct reader *reader, const char *text,
+			const struct config_section **ret_section, void **ret_base)
+{
+	char list[256] = "";
+	size_t used = 0;
+
+	for (size_t i = 0; i < SECTION_COUNT; i++) {
+		const struct config_section *section = &sections[i];
+		size_t length = strlen(section->name);
+
+		if (section->most == 0 && strcmp(section->name, text) == 0) {
+			*ret_section = section;
+			*ret_base = reader->config;
+			return 0;
+		}
+		if (section->most > 0 && strncmp(section->name, text, length) == 0 &&
+		    text[length] == ' ' && text[length + 1]) {
+			*ret_section = section;
+			return find_instance(reader, section, text + length + 1, ret_base);
+		}
+		if (used < sizeof(list))
+			used += (size_t)snprintf(list + used, sizeof(list) - used, "%s [%s%s]",
+						 i ? "," : "", section->name,
+						 section->most ? " NAME" : "");
+	}
+	if (!*text)
+		return fail(reader, 1, "A key stands before the first section. The sections are:%s.",
+			    list);
+	return fail(reader, 1, "There is no section [%s]. The sections are:%s.", text, list);
+}
+
+static int find_key(struct reader *reader, const struct config_section *section,
+		    const char *name, const struct config_key **ret_key)
+{
+	char list[384] = "";
+	size_t used = 0;
+
+	for (size_t i = 0; i < section->key_count; i++) {
+		if (strcmp(section->keys[i].name, name) == 0) {
+			*ret_key = &section->keys[i];
+			return 0;
+		}
+		if (used < sizeof(list))
+			used += (size_t)snprintf(list + used, sizeof(list) - used, "%s %s",
+						 i ? "," : "", section->keys[i].name);
+	}
+	return fail(reader, 1, "Section [%s] has no key \"%s\". Its keys are:%s.", section->name,
+		    name, list);
+}
+
+static int mark_seen(struct reader *reader, const void *base, const struct config_key *key)
+{
+	struct seen *grown;
+
+	for (size_t i = 0; i < reader->seen_count; i++)
+		if (reader->seen[i].base == base && reader->seen[i].key == key)
+			return fail(reader, 1, "The key \"%s\" is set twice.", key->name);
+	grown = reallocarray(reader->seen, reader->seen_count + 1, sizeof(*grown));
+	if (!grown)
+		return fail(reader, -ENOMEM, "Out of memory.");
+	reader->seen = grown;
+	grown[reader->seen_count++] = (struct seen){ base, key };
+	return 0;
+}
+
+static int set_key(struct reader *reader, const char *section_name, const char *name,
+		   const char *value, bool once)
+{
+	const struct config_section *section = NULL;
+	const struct config_key *key = NULL;
+	char allowed[256];
+	void *base = NULL;
+	int r;
+
+	r = find_section(reader, section_name, &section, &base);
+	if (r == 0)
+		r = find_key(reader, section, name, &key);
+	if (r == 0 && once)
+		r = mark_seen(reader, base, key);
+	if (r)
+		return r;
+	r = set_value(base, key, value);
+	if (r < 0)
+		return fail(reader, r, "Out of memory.");
+	if (r > 0) {
+		config_describe_key(key, allowed, sizeof(allowed));
+		return fail(reader, 1, "%s.%s is \"%.80s\", but must be %s.", section_name, name,
+			    value, allowed);
+	}
+	return 0;
+}
+
+/* Called by libinih for each key; its result only tells whether to go on. */
+static int on_key(void *user, const char *section, const char *name, const char *value)
+{
+	return set_key(user, section, name, value ? value : "", true) == 0;
+}
+
+static char *read_line(char *buffer, int size, void *user)
+{
+	struct reader *reader = user;
+	size_t length;
+	char *line;
+
+	if (reader->status)
+		return NULL;
+	line = fgets(buffer, size, reader->file);
+	if (!line)
+		return NULL;
+	reader->line++;
+	length = strlen(line);
+	reader->bytes += length;
+	if (reader->bytes > CONFIG_BYTES_MAX) {
+		fail(reader, 1, "The file is larger than %u bytes.", CONFIG_BYTES_MAX);
+		return NULL;
+	}
+	if (length > LINE_BYTES_MAX || (length + 1 < (size_t)size && length > 0 &&
+					line[length - 1] != '\n' && !feof(reader->file))) {
+		fail(reader, 1, "The line is longer than %d bytes or holds a zero byte.",
+		     LINE_BYTES_MAX);
+		return NULL;
+	}
+	return line;
+}
+
+static int open_file(const char *path, FILE **ret_file, struct config_error *error)
+{
+	struct stat st;
+	int fd, r;
+
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0) {
+		r = -errno;
+	} else if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		r = -EINVAL;
+		snprintf(error->message, sizeof(error->message),
+			 "The configuration %s is not a regular file.", path);
+		close(fd);
+		return r;
+	} else {
+		*ret_file = fdopen(fd, "re");
+		if (*ret_file)
+			return 0;
+		r = -errno;
+		close(fd);
+	}
+	snprintf(error->message, sizeof(error->message),
+		 "The configuration %s cannot be read: %s.", path, strerror(-r));
+	return r;
+}
+
+static int read_file(struct reader *reader, const char *path)
+{
+	int line, r;
+
+	r = open_file(path, &reader->file, reader->error);
+	if (r)
+		return reader->status = r;
+	reader->path = path;
+	line = ini_parse_stream(read_line, reader, on_key, reader);
+	if (line == -2)
+		fail(reader, -ENOMEM, "Out of memory.");
+	else if (line > 0 && !reader->status) {
+		reader->line = (unsigned)line;
+		fail(reader, 1, "This is neither a [section], nor a key = value, nor a comment.");
+	}
+	if (!reader->status && ferror(reader->file))
+		fail(reader, -EIO, "The file cannot be read.");
+	fclose(reader->file);
+	reader->path = NULL;
+	return reader->status;
+}
+
+static int apply_override(struct reader *reader, const char *text)
+{
+	const char *equals = strchr(text, '='), *dot = NULL;
+	char *section, *name;
+	int r;
+
+	for (const char *p = text; equals && p < equals; p++)
+		if (*p == '.')
+			dot = p;
+	if (!dot)
+		return fail(reader, 1, "\"%.80s\" is not of the form section.key=value.", text);
+	section = strndup(text, (size_t)(dot - text));
+	name = strndup(dot + 1, (size_t)(equals - dot - 1));
+	r = section && name ? set_key(reader, section, name, equals + 1, false)
+			    : fail(reader, -ENOMEM, "Out of memory.");
+	free(section);
+	free(name);
+	return r;
+}
+
+int config_load(const char *path, const char *const *overrides, size_t count,
+		struct config **ret_config, struct config_error *error)
+{
+	struct config_error ignored;
+	struct reader reader = { .error = error ? error : &ignored };
+
+	reader.config = calloc(1, sizeof(*reader.config));
+	if (!reader.config)
+		return fail(&reader, -ENOMEM, "Out of memory.");
+	for (size_t i = 0; i < SECTION_COUNT && !reader.status; i++)
+		if (sections[i].most == 0 && set_defaults(reader.config, &sections[i]) < 0)
+			fail(&reader, -ENOMEM, "Out of memory.");
+	if (!reader.status && path)
+		read_file(&reader, path);
+	for (size_t i = 0; i < count && !reader.status; i++)
+		apply_override(&reader, overrides[i]);
+	free(reader.seen);
+	if (reader.status) {
+		config_free(reader.config);
+		return reader.status;
+	}
+	*ret_config = reader.config;
+	return 0;
+}
+
+struct config *config_free(struct config *config)
+{
+	if (!config)
+		return NULL;
+	for (size_t i = 0; i < SECTION_COUNT; i++) {
+		const struct config_section *section = &sections[i];
+
+		if (section->most == 0) {
+			free_values(config, section);
+			continue;
+		}
+		for (unsigned j = 0; j < *instance_count(config, section); j++) {
+			void *base = instance_at(config, section, j);
+
+			free(*(char **)base);
+			free_values(base, section);
+		}
+	}
+	free(config);
+	return NULL;
+}
+
+char *config_find(bool system)
+{
+	const char *home = getenv("HOME"), *base = getenv("XDG_CONFIG_HOME");
+	char *path = NULL;
+	int r = -1;
+
+	if (!system && base && *base == '/')
+		r = asprintf(&path, "%s/descry/descry.conf", base);
+	else if (!system && home)
+		r = asprintf(&path, "%s/.config/descry/descry.conf", home);
+	if (r >= 0 && access(path, F_OK) == 0)
+		return path;
+	if (r >= 0)
+		free(path);
+	return access(SYSTEM_FILE, F_OK) == 0 ? strdup(SYSTEM_FILE) : NULL;
+}
+
+/* --- The file and the manual --------------------------------------------- */
+
+/* Writes text as comment lines of at most 78 columns. */
+static void write_comment(FILE *out, const char *text)
+{
+	size_t column = 0;
+
+	while (*text) {
+		size_t length = strcspn(text, " ");
+
+		if (column == 0 || column + 1 + length > 78) {
+			fputs(column ? "\n#" : "#", out);
+			column = 1;
+		}
+		fprintf(out, " %.*s", (int)length, text);
+		column += 1 + length;
+		text += length;
+		text += strspn(text, " ");
+	}
+	fputc('\n', out);
+}
+
+void config_write_file(FILE *out)
+{
+	char allowed[256], line[512];
+
+	fputs("# Descry's configuration: every key with its default. A key that is commented\n"
+	      "# out has the default. `systemctl --user reload descry` makes a change hold;\n"
+	      "# a mistake is named with its line, and the old configuration stays.\n", out);
+	for (size_t i = 0; i < SECTION_COUNT; i++) {
+		const struct config_section *section = &sections[i];
+		const char *mark = section->most ? "#" : "";
+
+		fputc('\n', out);
+		write_comment(out, section->help);
+		fprintf(out, "%s[%s%s]\n", mark, section->name, section->most ? " NAME" : "");
+		for (size_t j = 0; j < section->key_count; j++) {
+			const struct config_key *key = &section->keys[j];
+
+			config_describe_key(key, allowed, sizeof(allowed));
+			snprintf(line, sizeof(line), "%s Allowed: %s.", key->help, allowed);
+			fputc('\n', out);
+			write_comment(out, line);
+			fprintf(out, "#%s =%s%s\n", key->name, *key->initial ? " " : "",
+				key->initial);
+		}
+	}
+}
+
+/* mdoc takes a line that starts with a dot or an apostrophe for a request, and a
+ * backslash for an escape. */
+static void write_mdoc(FILE *out, const char *text)
+{
+	bool start = true;
+
+	for (; *text; text++) {
+		if (start && (*text == '.' || *text == '\''))
+			fputs("\\&", out);
+		if (*text == '\\')
+			fputs("\\e", out);
+		else
+			fputc(*text, out);
+		/* one sentence a line, as mdoc wants it */
+		start = *text == '.' && text[1] == ' ';
+		if (start) {
+			fputc('\n', out);
+			text++;
+		}
+	}
+	fputc('\n', out);
+}
+
+void config_write_manual(FILE *out)
+{
+	char allowed[256];
+
+	for (size_t i = 0; i < SECTION_COUNT; i++) {
+		const struct config_section *section = &sections[i];
+
+		fprintf(out, ".Ss [%s%s]\n", section->name, section->most ? " NAME" : "");
+		write_mdoc(out, section->help);
+		if (section->most)
+			fprintf(out, "Up to %zu such sections can stand in the file.\n",
+				section->most);
+		fputs(".Bl -tag -width Ds\n", out);
+		for (size_t j = 0; j < section->key_count; j++) {
+			const struct config_key *key = &section->keys[j];
+
+			config_describe_key(key, allowed, sizeof(allowed));
+			fprintf(out, ".It Cm %s\n", key->name);
+			write_mdoc(out, key->help);
+			fprintf(out, "Allowed: %s.\n", allowed);
+			if (*key->initial)
+				fprintf(out, "Default: %s.\n", key->initial);
+			else
+				fputs("Empty by default.\n", out);
+		}
+		fputs(".El\n", out);
+	}
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * config.h: the configuration, read from one INI file.
+ *
+ * One typed table (config.c) holds every key: section, name, type, range,
+ * default and help. The parser, descry.conf, the manual page, `descryd --help`
+ * and the tests all come from it. To add a key, add a field here and a line
+ * there. A section may also be a kind of which several exist under names of the
+ * user's choice, written [kind NAME].
+ *
+ * Nothing is guessed: an unknown section or key, a value out of range or a key
+ * set twice fails the whole load with file, line and what is allowed, so that a
+ * reload keeps the old configuration.
+ */
+#ifndef DAEMON_CONFIG_H
+#define DAEMON_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+enum config_verbosity { VERBOSITY_BRIEF, VERBOSITY_NORMAL, VERBOSITY_FULL, VERBOSITY_COUNT };
+extern const char *const config_verbosities[];	/* NULL-terminated */
+
+struct config {
+	/* [model] */
+	char *model_path;
+	unsigned model_threads;
+	/* [caption] */
+	unsigned caption_beam;
+	enum config_verbosity caption_verbosity;
+	unsigned caption_timeout;
+	/* [speech] */
+	char *speech_voice;
+	unsigned speech_rate, speech_pitch, speech_volume;
+	char *speech_device;
+	char *speech_wav;
+	/* [sounds] */
+	bool sounds_tick, sounds_shutter, sounds_error, sounds_press, sounds_cover;
+	unsigned sounds_tick_after;
+	/* [log] */
+	unsigned log_level;	/* enum log_level */
+};
+
+struct config_error {
+	char message[512];
+};
+
+enum config_type {
+	CONFIG_BOOL,	/* bool */
+	CONFIG_NUMBER,	/* unsigned */
+	CONFIG_REAL,	/* double */
+	CONFIG_TEXT,	/* char *, NULL when empty */
+	CONFIG_PATH,	/* char *, absolute; a leading ~/ is the home directory; NULL when empty */
+	CONFIG_CHOICE,	/* enum or unsigned, index into `choices` */
+};
+
+struct config_key {
+	const char *name;
+	enum config_type type;
+	size_t offset;		/* in struct config, or in an instance of the section */
+	const char *initial;	/* the default, as it would be written in the file */
+	double minimum, maximum;	/* NUMBER, REAL; TEXT and PATH: maximum bytes */
+	const char *const *choices;	/* CHOICE; NULL-terminated */
+	const char *help;	/* one or more sentences */
+};
+
+struct config_section {
+	const char *name, *help;
+	const struct config_key *keys;
+	size_t key_count;
+	/* Sections with names of the user's choice: an array of `most` instances of
+	 * `size` bytes at `instances` of struct config, each starting with a
+	 * `char *name`, and their number, an unsigned, at `count`. */
+	size_t most, size, instances, count;
+};
+
+/* The table; `ret_count` sections. */
+const struct config_section *config_sections(size_t *ret_count);
+
+/* `path` NULL loads the defaults. `overrides` are `count` strings of the form
+ * section.key=value, applied last. Returns 0, -ENOMEM, another negative errno
+ * when the file cannot be read, or 1 when it is wrong; the error says all. */
+int config_load(const char *path, const char *const *overrides, size_t count,
+		struct config **ret_config, struct config_error *error);
+struct config *config_free(struct config *config);
+
+/* The file that holds without --config: the user's own, else the machine's;
+ * NULL when neither exists. `system`: only the machine's. The caller frees. */
+char *config_find(bool system);
+
+/* What is allowed, in words: "a whole number from 80 to 900". */
+void config_describe_key(const struct config_key *key, char *ret_text, size_t size);
+
+/* The default configuration file with every key, and the keys' part of the
+ * manual page in mdoc. */
+void config_write_file(FILE *out);
+void config_write_manual(FILE *out);
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * details.h: the document that goes with every caption, defined once.
+ *
+ * It is JSON because it crosses a process boundary, is printed by the client
+ * and is translated, value by value, into D-Bus's a{sv}. Its keys:
+ *
+ *   confidence    number, 0 to 1: the geometric mean of the words' probabilities
+ *   words         list of { text, probability } in the order of the sentence
+ *   alternatives  list of { caption, confidence, words }; absent when none
+ *   timings       { decode, preprocess, encode, generate, total } in milliseconds
+ *   warnings      list of sentences; absent when there is none
+ *   width, height the picture's size in pixels, upright
+ *   model         name and version of the model
+ *
+ * A list that would be empty is left out, for D-Bus cannot type an empty list.
+ */
+#ifndef DAEMON_DETAILS_H
+#define DAEMON_DETAILS_H
+
+#include <jansson.h>
+
+#include "engine/engine.h"
+
+struct details_input {
+	const struct engine_model_info *model;
+	const struct engine_image *image;
+	const struct engine_result *result;
+	double decode_ms, total_ms;
+};
+
+/* A new reference, or NULL when out of memory. */
+json_t *details_build(const struct details_input *input);
+
+/* The probability per word of a caption, 0 to 1. */
+double details_confidence(const struct engine_caption *caption);
+
+/* What `descry model info` and the property Model say of a model. */
+json_t *details_model(const struct engine_model_info *info);
+
+#endif
