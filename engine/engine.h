@@ -48,17 +48,23 @@ struct engine_image_options {
 	/* The picture is wanted at this size or above, so a JPEG may be decoded at
 	 * the DCT scale just above it. 0 decodes at full size. */
 	unsigned wanted_width, wanted_height;
+	/* engine_image_read only: how long a pipe or socket may take in all to
+	 * deliver the picture (-ETIMEDOUT); 0 waits for ever. */
+	unsigned timeout_ms;
 };
 
-/* Decodes a JPEG or PNG, recognised by content. Borrows `data` for the call. */
+/* Decodes a JPEG or PNG, recognised by content. Borrows `data` for the call.
+ * `options` may be NULL. A file that is cut short gives the rows that could be
+ * read, with a warning, if they are at least half. */
 int engine_image_decode(const void *data, size_t size,
 			const struct engine_image_options *options,
 			struct engine_image **ret_image, struct engine_error *error);
 
 /* The same from a file descriptor: regular files and memfds are copied before
- * they are parsed (another process may still write to them), pipes are read to
- * the end within the size limit. Directories and devices are refused. Does not
- * close `fd`. */
+ * they are parsed (another process may still write to them), from their
+ * beginning whatever the file position; pipes and sockets are read to the end
+ * within the size limit. Directories and devices are refused. Does not close
+ * `fd`. */
 int engine_image_read(int fd, const struct engine_image_options *options,
 		      struct engine_image **ret_image, struct engine_error *error);
 

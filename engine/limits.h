@@ -9,6 +9,10 @@
 #define LIMIT_IMAGE_BYTES (64u << 20)
 #define LIMIT_IMAGE_PIXELS 100000000u
 #define LIMIT_IMAGE_SIDE 30000u
+/* for a JPEG of several scans: coefficients kept until the last of them */
+#define LIMIT_IMAGE_MEMORY (512u << 20)
+#define LIMIT_IMAGE_SCANS 100u
+#define LIMIT_PNG_CHUNK_BYTES (1u << 20)	/* of a chunk that is not pixels */
 
 #define LIMIT_MODEL_BYTES (4ull << 30)
 #define LIMIT_MODEL_ENTRIES 4096u	/* pieces of metadata */
