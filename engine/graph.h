@@ -106,8 +106,7 @@ size_t graph_shape_count(const struct graph_shape *shape);
 /* Weight tensors widened to 32-bit floats, scales and zero points applied.
  * `ret_weights` has weight->count elements, `ret_bias` shape.channels; without a
  * bias it is zeros. */
-void graph_node_weights(const struct graph *graph, const struct graph_node *node,
-			float *ret_weights);
+void graph_node_weights(const struct graph_node *node, float *ret_weights);
 void graph_node_bias(const struct graph *graph, const struct graph_node *node, float *ret_bias);
 
 #endif

@@ -21,6 +21,7 @@
 #define LIMIT_MODEL_NODES 2048u	/* of the encoder's graph */
 #define LIMIT_MODEL_SIDE 4096u		/* width and height of any layer */
 #define LIMIT_MODEL_CHANNELS 65536u	/* of any layer */
+#define LIMIT_MODEL_OPERATIONS 1000000000000ull	/* multiply-accumulates of a run */
 #define LIMIT_MODEL_ARENA (1u << 30)	/* bytes for the activations of one context */
 
 #define LIMIT_DECODER_HIDDEN 4096u

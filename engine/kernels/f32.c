@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * f32.c: weights for the 32-bit kernels.
+ */
+#include "engine/kernels/f32.h"
+
+#include <stdlib.h>
+
+#include "engine/error.h"
+
+int f32_weights_prepare(const struct kernel_task *task, struct threadpool *pool,
+			void **ret_prepared, struct engine_error *error)
+{
+	const struct graph_node *node = task->node;
+	struct f32_weights *weights = calloc(1, sizeof(*weights));
+
+	(void)pool;
+	if (!weights)
+		return engine_fail_memory(error);
+	weights->bias = calloc(node->shape.channels, sizeof(*weights->bias));
+	if (!weights->bias)
+		goto failed;
+	graph_node_bias(task->graph, node, weights->bias);
+	if (node->weight->type == GGUF_TENSOR_F32) {
+		weights->weights = node->weight->data;
+	} else {
+		weights->widened = calloc(node->weight->count, sizeof(*weights->widened));
+		if (!weights->widened)
+			goto failed;
+		graph_node_weights(node, weights->widened);
+		weights->weights = weights->widened;
+	}
+	*ret_prepared = weights;
+	return 0;
+failed:
+	f32_weights_release(weights);
+	return engine_fail_memory(error);
+}
+
+void f32_weights_release(void *prepared)
+{
+	struct f32_weights *weights = prepared;
+
+	if (!weights)
+		return;
+	free(weights->widened);
+	free(weights->bias);
+	free(weights);
+}

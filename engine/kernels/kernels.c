@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * kernels.c: the table.
+ */
+#include "engine/kernels/kernels.h"
+
+#include "engine/kernels/f32.h"
+
+/* Which of the paths a caller may ask for take a kernel. */
+enum {
+	FAST = 1 << ENGINE_PATH_AUTO,
+	PLAIN = 1 << ENGINE_PATH_REFERENCE,
+	BLAS = 1 << ENGINE_PATH_BLAS,
+};
+
+/* Best first among those of one operator and type. */
+static const struct {
+	unsigned paths;
+	const struct kernel *kernel;
+} table[] = {
+	{ FAST | BLAS, &convolution_f32_blas },
+	{ FAST | PLAIN | BLAS, &convolution_f32_ref },
+	{ FAST | BLAS, &fully_connected_f32_blas },
+	{ FAST | PLAIN | BLAS, &fully_connected_f32_ref },
+	{ FAST | PLAIN | BLAS, &max_pool_f32_ref },
+	{ FAST | PLAIN | BLAS, &average_pool_f32_ref },
+	{ FAST | PLAIN | BLAS, &global_average_pool_f32_ref },
+	{ FAST | PLAIN | BLAS, &concat_f32_ref },
+	{ FAST | PLAIN | BLAS, &add_f32_ref },
+	{ FAST | PLAIN | BLAS, &multiply_f32_ref },
+	{ FAST | PLAIN | BLAS, &clamp_f32_ref },
+	{ FAST | PLAIN | BLAS, &sigmoid_f32_ref },
+	{ FAST | PLAIN | BLAS, &swish_f32_ref },
+};
+
+size_t kernel_type_size(enum kernel_type type)
+{
+	return type == KERNEL_F32 ? sizeof(float) : sizeof(uint8_t);
+}
+
+const struct kernel *kernel_find(const struct kernel_task *task, enum engine_path path)
+{
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		const struct kernel *kernel = table[i].kernel;
+
+		if (kernel->operator == task->node->operator && kernel->type == task->type &&
+		    (table[i].paths & 1u << path) &&
+		    (!kernel->available || kernel->available()) &&
+		    (!kernel->fits || kernel->fits(task)))
+			return kernel;
+	}
+	return NULL;
+}
