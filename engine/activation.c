@@ -1,78 +1,52 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * activation.c: the decoder's element-wise functions on the C library's
- * exponentials.
+ * activation.c: chooses among the compiled widths. The narrowest needs nothing
+ * that a processor may lack (SSE2 on x86-64, NEON on arm64).
  */
 #include "engine/activation.h"
 
-#include <math.h>
+#include <stdbool.h>
 
-static float sigmoid(float x)
+extern const struct activation activation_128;
+#ifdef __x86_64__
+extern const struct activation activation_avx2, activation_avx512;
+
+static bool has_avx2(void)
 {
-	return 1.0f / (1.0f + expf(-x));
+	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 }
 
-void activation_relu(float *values, size_t count)
+static bool has_avx512(void)
 {
-	for (size_t i = 0; i < count; i++)
-		values[i] = values[i] > 0.0f ? values[i] : 0.0f;
+	return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+		__builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+		has_avx2();
 }
+#endif
 
-void activation_tanh(float *values, size_t count)
+static const struct {
+	const struct activation *set;
+	bool (*available)(void);
+} sets[] = {
+#ifdef __x86_64__
+	{ &activation_avx512, has_avx512 },
+	{ &activation_avx2, has_avx2 },
+#endif
+	{ &activation_128, NULL },
+};
+
+const struct activation *activation_at(size_t index)
 {
-	for (size_t i = 0; i < count; i++)
-		values[i] = tanhf(values[i]);
-}
-
-static float largest(const float *values, size_t count)
-{
-	float most = values[0];
-
-	for (size_t i = 1; i < count; i++)
-		most = values[i] > most ? values[i] : most;
-	return most;
-}
-
-void activation_softmax(float *values, size_t count)
-{
-	float most = largest(values, count), sum = 0.0f;
-
-	for (size_t i = 0; i < count; i++) {
-		values[i] = expf(values[i] - most);
-		sum += values[i];
+	for (size_t i = 0; i < sizeof(sets) / sizeof(*sets); i++) {
+		if (sets[i].available && !sets[i].available())
+			continue;
+		if (index-- == 0)
+			return sets[i].set;
 	}
-	for (size_t i = 0; i < count; i++)
-		values[i] /= sum;
+	return NULL;
 }
 
-float activation_log_sum_exp(const float *values, size_t count)
+const struct activation *activation_best(void)
 {
-	float most = largest(values, count), sum = 0.0f;
-
-	for (size_t i = 0; i < count; i++)
-		sum += expf(values[i] - most);
-	return most + logf(sum);
-}
-
-void activation_lstm(const float *gates, float *cell, float *ret_hidden, size_t hidden)
-{
-	for (size_t i = 0; i < hidden; i++) {
-		float in = sigmoid(gates[i]), forget = sigmoid(gates[hidden + i]);
-		float out = sigmoid(gates[2 * hidden + i]), update = tanhf(gates[3 * hidden + i]);
-
-		cell[i] = forget * cell[i] + in * update;
-		ret_hidden[i] = out * tanhf(cell[i]);
-	}
-}
-
-void activation_gru(const float *from_input, const float *from_hidden, float *state,
-		    size_t hidden)
-{
-	for (size_t i = 0; i < hidden; i++) {
-		float reset = sigmoid(from_input[i] + from_hidden[i]);
-		float update = sigmoid(from_input[hidden + i] + from_hidden[hidden + i]);
-		float fresh = tanhf(from_input[2 * hidden + i] + reset * from_hidden[2 * hidden + i]);
-
-		state[i] = (1.0f - update) * fresh + update * state[i];
-	}
+	return activation_at(0);
 }

@@ -45,6 +45,7 @@ struct decoder {
 
 struct decoder_state {
 	const struct decoder *decoder;
+	const struct activation *activation;
 	unsigned capacity;
 	struct vectors pool, classes, image;	/* p, s and v */
 	struct vectors grid, regions;		/* attention: the grid's rows and G */
@@ -409,6 +410,7 @@ int decoder_state_open(const struct decoder *decoder, unsigned capacity,
 	if (!state)
 		return engine_fail_memory(error);
 	state->decoder = decoder;
+	state->activation = activation_best();
 	state->capacity = capacity;
 	place_state(state, &plan);
 	state->arena = aligned_alloc(ALIGNMENT, plan.used);
@@ -448,7 +450,7 @@ static void begin_attention(struct decoder_state *state, const float *grid)
 	set_rows(state->regions.values, cells, decoder->region_bias, hidden);
 	matrix_multiply(&decoder->region, &state->grid, cells, decoder->region_scale, true,
 			state->regions.values, hidden);
-	activation_relu(state->regions.values, cells * hidden);
+	state->activation->relu(state->regions.values, cells * hidden);
 	vectors_changed(&state->regions);
 	matrix_multiply(&decoder->key, &state->regions, cells, 1.0f, false, state->keys, hidden);
 
@@ -477,13 +479,13 @@ void decoder_state_begin(struct decoder_state *state, const struct engine_featur
 		matrix_multiply(&decoder->class, &state->classes, 1, 1.0f, true,
 				state->image.values, hidden);
 	}
-	activation_relu(state->image.values, hidden);
+	state->activation->relu(state->image.values, hidden);
 	vectors_changed(&state->image);
 
 	memcpy(state->start, decoder->state_bias, decoder->state.rows * sizeof(float));
 	matrix_multiply(&decoder->state, &state->image, 1, 1.0f, true, state->start,
 			decoder->state.rows);
-	activation_tanh(state->start, decoder->state.rows);
+	state->activation->tanh(state->start, decoder->state.rows);
 	if (decoder->kind == DECODER_LSTM_ATTENTION)
 		begin_attention(state, features->grid);
 	decoder_state_restart(state);
@@ -542,7 +544,7 @@ static void attend(struct decoder_state *state, unsigned count, float *ret_atten
 		    (blasint)hidden, state->keys, (blasint)hidden, 0.0f, ret_attention,
 		    (blasint)cells);
 	for (unsigned i = 0; i < count; i++)
-		activation_softmax(ret_attention + i * cells, cells);
+		state->activation->softmax(ret_attention + i * cells, cells);
 	cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (blasint)count, (blasint)hidden,
 		    (blasint)cells, 1.0f, ret_attention, (blasint)cells, state->regions.values,
 		    (blasint)hidden, 0.0f, state->context.values, (blasint)hidden);
@@ -566,7 +568,7 @@ static void step_lstm(struct decoder_state *state, unsigned l, struct vectors *i
 		matrix_multiply(&decoder->gates_context, &state->context, count, 1.0f, true,
 				state->gates, 4 * hidden);
 	for (unsigned i = 0; i < count; i++)
-		activation_lstm(state->gates + i * 4 * hidden, state->cell[l] + i * hidden,
+		state->activation->lstm(state->gates + i * 4 * hidden, state->cell[l] + i * hidden,
 				state->hidden[l].values + i * hidden, hidden);
 	vectors_changed(&state->hidden[l]);
 }
@@ -584,7 +586,7 @@ static void step_gru(struct decoder_state *state, unsigned l, struct vectors *in
 	matrix_multiply(&layer->hidden, &state->hidden[l], count, 1.0f, true, from_hidden,
 			3 * hidden);
 	for (unsigned i = 0; i < count; i++)
-		activation_gru(from_input + i * 3 * hidden, from_hidden + i * 3 * hidden,
+		state->activation->gru(from_input + i * 3 * hidden, from_hidden + i * 3 * hidden,
 			       state->hidden[l].values + i * hidden, hidden);
 	vectors_changed(&state->hidden[l]);
 }
@@ -622,7 +624,7 @@ void decoder_state_step(struct decoder_state *state, const unsigned *words,
 	if (attention)
 		matrix_multiply(&decoder->output_context, &state->context, count, 1.0f, true,
 				output, hidden);
-	activation_tanh(output, count * hidden);
+	state->activation->tanh(output, count * hidden);
 	vectors_changed(&state->output);
 	set_rows(ret_logits, count, decoder->output_bias, decoder->words);
 	matrix_multiply(&decoder->embedding, &state->output, count, 1.0f, true, ret_logits,

@@ -59,6 +59,7 @@ struct candidate {
 struct generation {
 	const struct decoder *decoder;
 	struct decoder_state *state;
+	const struct activation *activation;
 	unsigned words, cells;
 	struct node nodes[LIMIT_WORDS][ROWS];
 	struct growth beams[LIMIT_BEAM], samples[SAMPLES];
@@ -80,6 +81,7 @@ int generation_open(const struct decoder *decoder, struct generation **ret_gener
 	if (!generation)
 		return engine_fail_memory(error);
 	generation->decoder = decoder;
+	generation->activation = activation_best();
 	generation->words = decoder_words(decoder);
 	generation->cells = (unsigned)cells;
 	status = decoder_state_open(decoder, ROWS, &generation->state, error);
@@ -154,22 +156,33 @@ static size_t insert(struct candidate *best, size_t count, size_t width,
 	return count;
 }
 
+/* No logit at or below it can enter the best; `offset` is what a logit exceeds
+ * its score by. Below the exact bound by more than rounding can matter. */
+static float lowest_logit(const struct candidate *best, size_t count, size_t width,
+			  float offset)
+{
+	return count < width ? -INFINITY : best[count - 1].score + offset - 1e-3f;
+}
+
 static size_t propose(const struct generation *generation, unsigned source, size_t width,
 		      struct candidate *best, size_t count)
 {
 	const struct growth *beam = &generation->beams[source];
 	const float *logits = generation->logits + (size_t)beam->row * generation->words;
-	float total = activation_log_sum_exp(logits, generation->words);
+	float total = generation->activation->log_sum_exp(logits, generation->words);
 
-	for (unsigned word = VOCABULARY_END; word < generation->words; word++) {
-		float log_probability = logits[word] - total;
-		struct candidate candidate = {
-			beam->score + log_probability, log_probability, source, word,
-		};
+	for (size_t word = VOCABULARY_END;; word++) {
+		struct candidate candidate;
 
-		if (count == width && !(candidate.score > best[count - 1].score))
-			continue;
-		if (isfinite(candidate.score) && is_allowed(beam, word))
+		word = generation->activation->find_above(logits, word, generation->words,
+			lowest_logit(best, count, width, total - beam->score));
+		if (word == generation->words)
+			break;
+		candidate.log_probability = logits[word] - total;
+		candidate.score = beam->score + candidate.log_probability;
+		candidate.source = source;
+		candidate.word = (unsigned)word;
+		if (isfinite(candidate.score) && is_allowed(beam, candidate.word))
 			count = insert(best, count, width, &candidate);
 	}
 	return count;
@@ -217,18 +230,23 @@ static void advance_sample(struct generation *generation, unsigned number, unsig
 {
 	struct growth *sample = &generation->samples[number];
 	const float *logits = generation->logits + (size_t)sample->row * generation->words;
-	float total = activation_log_sum_exp(logits, generation->words);
+	float total = generation->activation->log_sum_exp(logits, generation->words);
 	struct candidate best[4];
 	size_t width = draw_from(sample->count), found = 0;
 	float weights[4], sum = 0.0f, left;
 	unsigned pick = 0;
 
-	for (unsigned word = VOCABULARY_END; word < generation->words; word++) {
-		struct candidate candidate = { logits[word], logits[word] - total, 0, word };
+	for (size_t word = VOCABULARY_END;; word++) {
+		struct candidate candidate;
 
-		if (found == width && !(candidate.score > best[found - 1].score))
-			continue;
-		if (isfinite(candidate.log_probability) && is_allowed(sample, word))
+		word = generation->activation->find_above(logits, word, generation->words,
+			lowest_logit(best, found, width, 0.0f));
+		if (word == generation->words)
+			break;
+		candidate = (struct candidate){
+			logits[word], logits[word] - total, 0, (unsigned)word,
+		};
+		if (isfinite(candidate.log_probability) && is_allowed(sample, candidate.word))
 			found = insert(best, found, width, &candidate);
 	}
 	if (found == 0) {
