@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * encoder.c: features leave as floats whatever type the graph was run with, so
+ * the decoder, caches and training see one kind.
+ */
+#include "engine/encoder.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include <cblas.h>
+
+#include "engine/error.h"
+#include "engine/image_resize.h"
+
+struct encoder {
+	const struct program *program;
+	unsigned threads;
+	struct image_resizer *resizer;
+	struct executor *executor;
+	uint8_t *rgb;
+	float *pool, *grid, *classes;	/* grid, classes: NULL where the model has none */
+	struct engine_features features;
+};
+
+static int allocate_feature(const struct graph *graph, int node, float **ret_values,
+			    struct engine_error *error)
+{
+	if (node < 0)
+		return 0;
+	*ret_values = calloc(graph_shape_count(&graph->nodes[node].shape), sizeof(float));
+	return *ret_values ? 0 : engine_fail_memory(error);
+}
+
+int encoder_open(const struct program *program, struct threadpool *pool,
+		 struct encoder **ret_encoder, struct engine_error *error)
+{
+	const struct graph *graph = program->graph;
+	const struct graph_shape *input = &graph->nodes[0].shape;
+	struct encoder *encoder = calloc(1, sizeof(*encoder));
+	int r;
+
+	if (!encoder)
+		return engine_fail_memory(error);
+	encoder->program = program;
+	encoder->threads = threadpool_threads(pool);
+	r = image_resizer_open(input->width, input->height, &encoder->resizer, error);
+	if (r == 0)
+		r = executor_open(program, pool, &encoder->executor, error);
+	if (r == 0)
+		r = allocate_feature(graph, graph->pool, &encoder->pool, error);
+	if (r == 0)
+		r = allocate_feature(graph, graph->grid, &encoder->grid, error);
+	if (r == 0)
+		r = allocate_feature(graph, graph->classes, &encoder->classes, error);
+	if (r)
+		goto out;
+	encoder->rgb = calloc((size_t)input->height * input->width, 3);
+	if (!encoder->rgb) {
+		r = engine_fail_memory(error);
+		goto out;
+	}
+	encoder->features = (struct engine_features){
+		.pool = encoder->pool, .grid = encoder->grid, .classes = encoder->classes,
+	};
+	*ret_encoder = encoder;
+	encoder = NULL;
+out:
+	encoder_free(encoder);
+	return r;
+}
+
+struct encoder *encoder_free(struct encoder *encoder)
+{
+	if (!encoder)
+		return NULL;
+	image_resizer_free(encoder->resizer);
+	executor_free(encoder->executor);
+	free(encoder->rgb);
+	free(encoder->pool);
+	free(encoder->grid);
+	free(encoder->classes);
+	free(encoder);
+	return NULL;
+}
+
+static void softmax(float *values, size_t count)
+{
+	float largest = values[0];
+	double sum = 0;
+
+	for (size_t i = 1; i < count; i++)
+		if (values[i] > largest)
+			largest = values[i];
+	for (size_t i = 0; i < count; i++) {
+		values[i] = expf(values[i] - largest);
+		sum += (double)values[i];
+	}
+	for (size_t i = 0; i < count; i++)
+		values[i] = (float)((double)values[i] / sum);
+}
+
+int encoder_run_pixels(struct encoder *encoder, const uint8_t *rgb, const atomic_bool *cancel,
+		       const struct engine_features **ret_features, struct engine_error *error)
+{
+	const struct graph *graph = encoder->program->graph;
+	int r;
+
+	/* the number is the process's, so it is set for each run */
+	if (encoder->program->plan->type == KERNEL_F32)
+		openblas_set_num_threads((int)encoder->threads);
+	executor_load(encoder->executor, rgb);
+	r = executor_run(encoder->executor, cancel, error);
+	if (r)
+		return r;
+	executor_read(encoder->executor, (unsigned)graph->pool, encoder->pool);
+	if (graph->grid >= 0)
+		executor_read(encoder->executor, (unsigned)graph->grid, encoder->grid);
+	if (graph->classes >= 0) {
+		executor_read(encoder->executor, (unsigned)graph->classes, encoder->classes);
+		softmax(encoder->classes, graph->nodes[graph->classes].shape.channels);
+	}
+	*ret_features = &encoder->features;
+	return 0;
+}
+
+static double milliseconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+int encoder_run(struct encoder *encoder, const struct engine_image *image,
+		const atomic_bool *cancel, const struct engine_features **ret_features,
+		struct engine_timings *ret_timings, struct engine_error *error)
+{
+	double start = milliseconds(), resized;
+	int r;
+
+	image_resizer_run(encoder->resizer, image, encoder->rgb);
+	resized = milliseconds();
+	r = encoder_run_pixels(encoder, encoder->rgb, cancel, ret_features, error);
+	if (r == 0 && ret_timings) {
+		ret_timings->preprocess_ms = resized - start;
+		ret_timings->encode_ms = milliseconds() - resized;
+	}
+	return r;
+}
+
+struct executor *encoder_executor(struct encoder *encoder)
+{
+	return encoder->executor;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * encoder.h: from a picture to features: resize, run the graph, copy out what the
+ * decoder reads. Belongs to a context.
+ */
+#ifndef ENGINE_ENCODER_H
+#define ENGINE_ENCODER_H
+
+#include "engine/engine.h"
+#include "engine/executor.h"
+
+struct encoder;
+
+/* Allocates everything that pictures of any size need. Borrows all. */
+int encoder_open(const struct program *program, struct threadpool *pool,
+		 struct encoder **ret_encoder, struct engine_error *error);
+struct encoder *encoder_free(struct encoder *encoder);
+
+/* The features hold until the next call. Writes preprocess_ms and encode_ms into
+ * `ret_timings`, which may be NULL. */
+int encoder_run(struct encoder *encoder, const struct engine_image *image,
+		const atomic_bool *cancel, const struct engine_features **ret_features,
+		struct engine_timings *ret_timings, struct engine_error *error);
+
+/* The same for pixels that already have the network's size. */
+int encoder_run_pixels(struct encoder *encoder, const uint8_t *rgb, const atomic_bool *cancel,
+		       const struct engine_features **ret_features, struct engine_error *error);
+
+struct executor *encoder_executor(struct encoder *encoder);
+
+#endif
