@@ -21,6 +21,7 @@
 #define LINE_BYTES_MAX 190	/* what libinih takes in one piece */
 #define TEXT_BYTES_MAX 160
 #define SYSTEM_FILE "/etc/descry/descry.conf"
+#define INSTALLED_MODEL DESCRY_PREFIX "/share/descry/models/descry-en.gguf"
 
 const char *const config_verbosities[] = { "brief", "normal", "full", NULL };
 static const char *const log_levels[] = { "error", "warning", "info", "debug", NULL };
@@ -192,8 +193,7 @@ static int parse_text(const struct config_key *key, const char *text, char **fie
 	return 0;
 }
 
-/* Returns 0, -ENOMEM, or 1 when the text is not what the key takes. */
-static int set_value(void *base, const struct config_key *key, const char *text)
+int config_set_value(void *base, const struct config_key *key, const char *text)
 {
 	void *field = (char *)base + key->offset;
 
@@ -222,7 +222,7 @@ static int set_value(void *base, const struct config_key *key, const char *text)
 static int set_defaults(void *base, const struct config_section *section)
 {
 	for (size_t i = 0; i < section->key_count; i++) {
-		int r = set_value(base, &section->keys[i], section->keys[i].initial);
+		int r = config_set_value(base, &section->keys[i], section->keys[i].initial);
 
 		if (r)
 			return r < 0 ? r : -EINVAL;
@@ -230,13 +230,15 @@ static int set_defaults(void *base, const struct config_section *section)
 	return 0;
 }
 
-static void free_values(void *base, const struct config_section *section)
+void config_free_values(void *base, const struct config_key *keys, size_t count)
 {
-	for (size_t i = 0; i < section->key_count; i++) {
-		const struct config_key *key = &section->keys[i];
+	for (size_t i = 0; i < count; i++) {
+		char **field = (char **)(void *)((char *)base + keys[i].offset);
 
-		if (key->type == CONFIG_TEXT || key->type == CONFIG_PATH)
-			free(*(char **)((char *)base + key->offset));
+		if (keys[i].type == CONFIG_TEXT || keys[i].type == CONFIG_PATH) {
+			free(*field);
+			*field = NULL;
+		}
 	}
 }
 
@@ -401,7 +403,7 @@ static int set_key(struct reader *reader, const char *section_name, const char *
 		r = mark_seen(reader, base, key);
 	if (r)
 		return r;
-	r = set_value(base, key, value);
+	r = config_set_value(base, key, value);
 	if (r < 0)
 		return fail(reader, r, "Out of memory.");
 	if (r > 0) {
@@ -546,14 +548,14 @@ struct config *config_free(struct config *config)
 		const struct config_section *section = &sections[i];
 
 		if (section->most == 0) {
-			free_values(config, section);
+			config_free_values(config, section->keys, section->key_count);
 			continue;
 		}
 		for (unsigned j = 0; j < *instance_count(config, section); j++) {
 			void *base = instance_at(config, section, j);
 
 			free(*(char **)base);
-			free_values(base, section);
+			config_free_values(base, section->keys, section->key_count);
 		}
 	}
 	free(config);
@@ -575,6 +577,11 @@ char *config_find(bool system)
 	if (r >= 0)
 		free(path);
 	return access(SYSTEM_FILE, F_OK) == 0 ? strdup(SYSTEM_FILE) : NULL;
+}
+
+const char *config_model_path(const struct config *config)
+{
+	return config->model_path ? config->model_path : INSTALLED_MODEL;
 }
 
 /* --- The file and the manual --------------------------------------------- */

@@ -85,6 +85,15 @@ int config_load(const char *path, const char *const *overrides, size_t count,
 		struct config **ret_config, struct config_error *error);
 struct config *config_free(struct config *config);
 
+/* The model file that holds: the configured one, else the one that was installed. */
+const char *config_model_path(const struct config *config);
+
+/* The parser for one value and its counterpart, for other tables of keys (the
+ * options of D-Bus methods). Returns 0, -ENOMEM, or 1 when `text` is not what the
+ * key takes; `base` is what the keys' offsets count from. */
+int config_set_value(void *base, const struct config_key *key, const char *text);
+void config_free_values(void *base, const struct config_key *keys, size_t count);
+
 /* The file that holds without --config: the user's own, else the machine's;
  * NULL when neither exists. `system`: only the machine's. The caller frees. */
 char *config_find(bool system);

@@ -34,7 +34,6 @@ int describe_picture(const struct engine_model *model, struct engine_context *co
 
 /* Reads a picture; pipes are given LIMIT_PIPE_MS to deliver it. */
 int describe_read(int fd, const struct describe_raw *raw, unsigned width, unsigned height,
-		  const atomic_bool *cancel, struct engine_image **ret_image,
-		  struct failure *failure);
+		  struct engine_image **ret_image, struct failure *failure);
 
 #endif

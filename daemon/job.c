@@ -369,22 +369,32 @@ bool jobs_cancel(struct jobs *jobs, uint64_t ticket, const char *owner)
 	return true;
 }
 
-void jobs_cancel_owner(struct jobs *jobs, const char *owner)
+/* Withdraws the first ticket of `owner`, of any owner when that is NULL. */
+static bool withdraw_one(struct jobs *jobs, const char *owner)
 {
-	bool again;
+	for (unsigned i = 0; i < jobs->count; i++) {
+		for (unsigned j = 0; j < jobs->queue[i]->ticket_count; j++) {
+			const char *holder = jobs->queue[i]->tickets[j].owner;
 
-	do {
-		again = false;
-		for (unsigned i = 0; i < jobs->count && !again; i++) {
-			for (unsigned j = 0; j < jobs->queue[i]->ticket_count && !again; j++) {
-				const char *holder = jobs->queue[i]->tickets[j].owner;
-
-				again = holder && strcmp(holder, owner) == 0;
-				if (again)
-					withdraw(jobs, jobs->queue[i], j);
+			if (holder && (!owner || strcmp(holder, owner) == 0)) {
+				withdraw(jobs, jobs->queue[i], j);
+				return true;
 			}
 		}
-	} while (again);
+	}
+	return false;
+}
+
+void jobs_cancel_owner(struct jobs *jobs, const char *owner)
+{
+	while (withdraw_one(jobs, owner))
+		;
+}
+
+void jobs_cancel_callers(struct jobs *jobs)
+{
+	while (withdraw_one(jobs, NULL))
+		;
 }
 
 void jobs_silence(struct jobs *jobs)

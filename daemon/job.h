@@ -83,6 +83,8 @@ bool jobs_wants_picture(const struct jobs *jobs, uint64_t ticket);
 bool jobs_cancel(struct jobs *jobs, uint64_t ticket, const char *owner);
 /* Withdraws all tickets of a caller that has gone. */
 void jobs_cancel_owner(struct jobs *jobs, const char *owner);
+/* The same for all callers, when the bus itself has gone. */
+void jobs_cancel_callers(struct jobs *jobs);
 void jobs_silence(struct jobs *jobs);
 
 bool jobs_busy(const struct jobs *jobs);

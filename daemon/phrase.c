@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * phrase.c: see phrase.h. Order matters to a listener: what casts doubt on the
+ * sentence comes before it, what adds to it after.
+ */
+#include "daemon/phrase.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static void write_warnings(FILE *out, json_t *details)
+{
+	json_t *warning;
+	size_t i;
+
+	json_array_foreach(json_object_get(details, "warnings"), i, warning)
+		fprintf(out, "%s ", json_string_value(warning));
+}
+
+static void write_more(FILE *out, json_t *details)
+{
+	json_t *confidence = json_object_get(details, "confidence"), *other;
+	size_t i;
+
+	json_array_foreach(json_object_get(details, "alternatives"), i, other) {
+		const char *caption = json_string_value(json_object_get(other, "caption"));
+
+		if (caption)
+			fprintf(out, " Or: %s", caption);
+	}
+	if (confidence)
+		fprintf(out, " Confidence %.0f per cent.",
+			round(json_number_value(confidence) * 100.0));
+}
+
+char *phrase_caption(const char *caption, json_t *details, enum config_verbosity verbosity)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		return NULL;
+	if (verbosity != VERBOSITY_BRIEF)
+		write_warnings(out, details);
+	fputs(caption, out);
+	if (verbosity == VERBOSITY_FULL)
+		write_more(out, details);
+	if (fclose(out) == 0)
+		return text;
+	free(text);
+	return NULL;
+}

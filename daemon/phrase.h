@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * phrase.h: what is spoken for the outcome of a job, as far as the user wants it
+ * told. Every sentence the daemon makes up itself stands in phrase.c.
+ */
+#ifndef DAEMON_PHRASE_H
+#define DAEMON_PHRASE_H
+
+#include <jansson.h>
+
+#include "daemon/config.h"
+
+/* The text to speak for a caption and its details; the caller frees. NULL when
+ * out of memory. */
+char *phrase_caption(const char *caption, json_t *details, enum config_verbosity verbosity);
+
+#endif
