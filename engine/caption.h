@@ -2,7 +2,7 @@
 /*
  * caption.h: from features to captions as the public header gives them out.
  * Belongs to a context; engine_describe() and engine_generate() are built on
- * it. The laboratory opens one on a decoder that is being trained.
+ * describe.c. The laboratory opens one on a decoder that is being trained.
  */
 #ifndef ENGINE_CAPTION_H
 #define ENGINE_CAPTION_H

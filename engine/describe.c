@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * describe.c: the public header's way from a picture to captions: the encoder's
+ * features, then the context's caption writer.
+ */
+#include "engine/context.h"
+
+#include "engine/error.h"
+
+/* Runs the writer; `timings` are those of the steps before, or NULL. */
+static int write_result(struct engine_context *context, const struct engine_features *features,
+			const struct engine_caption_options *options,
+			const struct engine_timings *timings,
+			const struct engine_result **ret_result, struct engine_error *error)
+{
+	struct engine_result *result;
+	int status = caption_write(context->writer, features, options, &result, error);
+
+	if (status != 0)
+		return status;
+	if (timings) {
+		result->timings.preprocess_ms = timings->preprocess_ms;
+		result->timings.encode_ms = timings->encode_ms;
+	}
+	*ret_result = result;
+	return 0;
+}
+
+static int check_decoder(const struct engine_context *context, struct engine_error *error)
+{
+	if (!context->writer)
+		return engine_fail(error, ENGINE_UNSUPPORTED,
+			"The model %s has no decoder, so it can name but not describe.",
+			gguf_name(context->model->file));
+	return 0;
+}
+
+int engine_describe(struct engine_context *context, const struct engine_image *image,
+		    const struct engine_caption_options *options,
+		    const struct engine_result **ret_result, struct engine_error *error)
+{
+	const struct engine_features *features;
+	struct engine_timings timings = {0};
+	int status = check_decoder(context, error);
+
+	if (status == 0)
+		status = encoder_run(context->encoder, image, options ? options->cancel : NULL,
+				     &features, &timings, error);
+	if (status != 0)
+		return status;
+	return write_result(context, features, options, &timings, ret_result, error);
+}
+
+int engine_generate(struct engine_context *context, const struct engine_features *features,
+		    const struct engine_caption_options *options,
+		    const struct engine_result **ret_result, struct engine_error *error)
+{
+	int status = check_decoder(context, error);
+
+	if (status != 0)
+		return status;
+	if (!features->pool || (decoder_cells(context->model->decoder) > 0 && !features->grid))
+		return engine_fail(error, ENGINE_BAD_OPTION,
+			"The features lack what this model's decoder reads: pool, and grid where "
+			"it has attention.");
+	return write_result(context, features, options, NULL, ret_result, error);
+}
