@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * random.h: a small seeded generator (SplitMix64), so that a training run is
+ * the same on every machine and its state, one number, fits in a checkpoint.
+ */
+#ifndef LAB_RANDOM_H
+#define LAB_RANDOM_H
+
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct random {
+	uint64_t state;
+};
+
+static inline uint64_t random_next(struct random *random)
+{
+	uint64_t z = random->state += 0x9e3779b97f4a7c15u;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+	return z ^ z >> 31;
+}
+
+/* Neighbouring seeds give unrelated sequences. */
+static inline void random_seed(struct random *random, uint64_t seed)
+{
+	random->state = seed;
+	random->state = random_next(random);
+}
+
+static inline uint32_t random_bits(struct random *random)
+{
+	return (uint32_t)(random_next(random) >> 32);
+}
+
+/* Uniform in [0, 1). */
+static inline double random_unit(struct random *random)
+{
+	return (double)(random_next(random) >> 11) * 0x1p-53;
+}
+
+/* 0 to count − 1. */
+static inline size_t random_below(struct random *random, size_t count)
+{
+	return (size_t)(random_unit(random) * (double)count);
+}
+
+/* Standard normal (Box and Muller's method, one of its two values). */
+static inline double random_normal(struct random *random)
+{
+	double u = 1 - random_unit(random), v = random_unit(random);
+
+	return sqrt(-2 * log(u)) * cos(6.283185307179586 * v);
+}
+
+static inline void random_shuffle(struct random *random, size_t *values, size_t count)
+{
+	for (size_t i = count; i > 1; i--) {
+		size_t k = random_below(random, i), other = values[k];
+
+		values[k] = values[i - 1];
+		values[i - 1] = other;
+	}
+}
+
+#endif
