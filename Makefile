@@ -81,6 +81,8 @@ CLIENT_SRC := $(wildcard daemon/client/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 SUPPORT_SRC := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c))
 BENCH_SRC := $(wildcard tests/bench/*.c)
+TOOL_SRC := $(wildcard tests/tools/*.c)
+TOOL_LIBS_jack_tap := -ljack
 
 obj = $(patsubst %.c,$B/%.o,$1)
 LIB_ENGINE := $B/libengine.a
@@ -90,12 +92,13 @@ LIB_DAEMON := $B/libdaemon.a
 LIB_SUPPORT := $B/libsupport.a
 UNIT_BIN := $(patsubst tests/unit/%.c,$B/%,$(UNIT_SRC))
 BENCH_BIN := $(patsubst tests/bench/%.c,$B/%,$(BENCH_SRC))
+TOOL_BIN := $(patsubst tests/tools/%.c,$B/tools/%,$(TOOL_SRC))
 PROGRAMS := $(if $(wildcard daemon/descryd.c),$B/descryd) $(if $(CLIENT_SRC),$B/descry)
 
 .PHONY: all help deps deps-test programs unit run check model bench install uninstall clean
 all: programs  ## build descryd and descry
 programs: $(LIB_ENGINE) $(LIB_LAB) $(LIB_TTS) $(LIB_DAEMON) $(PROGRAMS)
-unit: $(UNIT_BIN)  ## build the unit tests
+unit: $(UNIT_BIN) $(TOOL_BIN)  ## build the unit tests and the tests' tools
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /: /'
@@ -121,6 +124,10 @@ $B/descry: $(call obj,$(CLIENT_SRC)) $(LIB_DAEMON) $(LIB_LAB) $(LIB_TTS) $(LIB_E
 	$(LINK)
 $B/test_%: $B/tests/unit/test_%.o $(LIB_SUPPORT) $(LIB_DAEMON) $(LIB_LAB) $(LIB_TTS) $(LIB_ENGINE)
 	$(LINK) -lcmocka
+# a tool may name libraries of its own: TOOL_LIBS_<name>
+$B/tools/%: $B/tests/tools/%.o $(LIB_DAEMON) $(LIB_TTS) $(LIB_ENGINE)
+	@mkdir -p $(@D)
+	$(LINK) $(TOOL_LIBS_$*)
 $B/bench_%: $B/tests/bench/bench_%.o $(LIB_DAEMON) $(LIB_LAB) $(LIB_TTS) $(LIB_ENGINE)
 	$(LINK)
 

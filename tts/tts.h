@@ -63,6 +63,10 @@ int tts_repeat(struct tts *tts, uint64_t *ret_utterance, struct tts_error *error
 /* Silence within one audio buffer; the queue is emptied. */
 void tts_stop(struct tts *tts);
 bool tts_speaking(const struct tts *tts);
+/* For a watchdog: nudges the synthesis thread and says whether it has answered
+ * since the last call; true the first time. Call it at most every 10 s: opening
+ * a sound card that hangs takes that long before it is given up. */
+bool tts_alive(struct tts *tts);
 
 enum tts_sound {
 	TTS_SOUND_TICK,		/* working */

@@ -1,0 +1,709 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * audio.c: PortAudio behind a device thread that may be abandoned.
+ *
+ * The stop key decides the shape. The callback looks at one atomic flag before
+ * it touches the ring; once the flag is up it hands out zeros and returns
+ * paAbort, which makes PortAudio drop what the device has buffered. Nothing
+ * has to be cancelled, no lock is taken, and it does not matter how much is
+ * still queued: at most the buffer that was being filled is still heard.
+ *
+ * Requests go to the device thread one at a time through `request` and `go`;
+ * answers come back through `state` and the caller's `wake`. PortAudio itself
+ * is not thread-safe, so while an abandoned thread sits inside Pa_Initialize
+ * or Pa_Terminate nobody else calls PortAudio at all, and as long as an
+ * abandoned stream exists nobody calls Pa_Terminate, which would close it.
+ */
+#include "tts/audio.h"
+#include "tts/ring.h"
+
+#include <alsa/asoundlib.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <portaudio.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define RING_SAMPLES (1u << 15)		/* 1.5 s at 22,050 Hz */
+#define BUFFERS_PER_SECOND 50		/* the callback's buffer: 20 ms */
+#define LATENCY_SECONDS 0.1		/* less underruns on several back ends */
+#define LATENCY_SECONDS_LIMIT 0.5	/* what a device may ask for instead */
+#define OPEN_MILLISECONDS 3000
+#define STALL_MILLISECONDS 3000		/* no sample taken for so long: lost */
+#define CUT_MILLISECONDS 60		/* three buffers for the callback to obey */
+#define CLOSE_MILLISECONDS 2000
+#define ABANDONED_LIMIT 4
+
+enum request { REQUEST_NONE, REQUEST_PREPARE, REQUEST_OPEN, REQUEST_START, REQUEST_CLOSE, REQUEST_QUIT };
+enum state { STATE_CLOSED, STATE_OPEN, STATE_STARTED, STATE_FAILED };
+
+struct device {
+	pthread_t thread;
+	sem_t go;			/* a request waits, or the stream has ended */
+	sem_t *wake;
+	struct ring ring;
+	const char *name;		/* the audio's */
+
+	_Atomic enum request request;
+	_Atomic enum state state;
+	_Atomic bool answered;		/* the last request is done */
+	_Atomic bool in_library;	/* inside Pa_Initialize or Pa_Terminate */
+	_Atomic bool gone;		/* the thread has returned */
+
+	/* parameters and answers of a request, handed over by request and answered */
+	bool search;
+	unsigned rate;
+	char message[256];
+	PaStream *stream;
+
+	/* between the callback and everyone */
+	_Atomic bool cut, ended, complete, finished, marked;
+	_Atomic uint64_t mark;
+	_Atomic bool waiting;		/* the writer sleeps until there is room */
+	_Atomic unsigned buffers_after_cut;
+};
+
+struct audio {
+	char *device_name;
+	sem_t *wake;
+	struct device *_Atomic device;	/* NULL before the first and after an abandonment */
+	struct device *abandoned[ABANDONED_LIMIT];
+	size_t abandoned_count;
+	bool failed;			/* the last stream failed: search again */
+	bool started;
+	uint64_t progress;		/* the ring's read position when it last moved */
+	struct timespec progress_time;
+};
+
+/* --- PortAudio's own state: one per process ------------------------------- */
+
+static bool library_ready;	/* touched by the one live device thread only */
+
+static void quiet_alsa(const char *file, int line, const char *function, int error,
+		       const char *format, ...)
+{
+	(void)file, (void)line, (void)function, (void)error, (void)format;
+}
+
+static void quiet_jack(const char *message)
+{
+	(void)message;
+}
+
+/* ALSA, and the libjack behind its plug-in, print a page when a machine has no
+ * sound card. libjack is there only where PortAudio was built with it. */
+static void quiet(void)
+{
+	static const char *const setters[] = { "jack_set_error_function",
+					       "jack_set_info_function" };
+
+	snd_lib_error_set_handler(quiet_alsa);
+	for (size_t i = 0; i < sizeof(setters) / sizeof(setters[0]); i++) {
+		void (*set)(void (*)(const char *)) = NULL;
+
+		*(void **)&set = dlsym(RTLD_DEFAULT, setters[i]);
+		if (set)
+			set(quiet_jack);
+	}
+}
+
+/*
+ * Descry plays through ALSA, which reaches PulseAudio, PipeWire and JACK alike.
+ * PortAudio's own way to JACK is kept shut: it asserts, and so takes the whole
+ * program down, when a JACK server has gone by the time of Pa_Terminate; it
+ * prints when there is none, and asking for one costs 0.15 s. PortAudio has no
+ * setting for that, so the one function that it asks with is answered here for
+ * the client name that it uses. ALSA's JACK plug-in is passed on.
+ */
+void *jack_client_open(const char *name, unsigned options, unsigned *status, ...);
+
+void *jack_client_open(const char *name, unsigned options, unsigned *status, ...)
+{
+	static const unsigned server_name_given = 0x04, failure = 0x01;
+	void *(*next)(const char *, unsigned, unsigned *, ...) = NULL;
+	const char *server = NULL;
+	va_list rest;
+
+	if (!name || strcmp(name, "PortAudio"))
+		*(void **)&next = dlsym(RTLD_NEXT, "jack_client_open");
+	if (!next) {
+		if (status)
+			*status = failure;
+		return NULL;
+	}
+	va_start(rest, status);
+	if (options & server_name_given)
+		server = va_arg(rest, const char *);
+	va_end(rest);
+	return next(name, options, status, server);
+}
+
+/* --- the callback ----------------------------------------------------------- */
+
+static int fill(const void *input, void *output, unsigned long frames,
+		const PaStreamCallbackTimeInfo *time, PaStreamCallbackFlags flags, void *userdata)
+{
+	struct device *device = userdata;
+	int16_t *samples = output;
+	size_t taken;
+	bool ended;
+
+	(void)input, (void)time, (void)flags;
+	if (atomic_load(&device->cut)) {
+		memset(samples, 0, frames * sizeof(*samples));
+		atomic_store(&device->complete, true);
+		return paAbort;
+	}
+	/* before the ring: what was written before the end is then seen */
+	ended = atomic_load(&device->ended);
+	taken = ring_read(&device->ring, samples, frames);
+	memset(samples + taken, 0, (frames - taken) * sizeof(*samples));
+	if (taken && atomic_load(&device->cut))
+		atomic_fetch_add(&device->buffers_after_cut, 1);
+	if (!atomic_load(&device->marked) &&
+	    atomic_load(&device->ring.read) > atomic_load(&device->mark)) {
+		atomic_store(&device->marked, true);
+		sem_post(device->wake);
+	} else if (ring_used(&device->ring) < RING_SAMPLES / 2 &&
+		   atomic_exchange(&device->waiting, false)) {
+		sem_post(device->wake);
+	}
+	if (ended && taken < frames) {
+		atomic_store(&device->complete, true);
+		return paComplete;
+	}
+	return paContinue;
+}
+
+static void finished(void *userdata)
+{
+	struct device *device = userdata;
+
+	atomic_store(&device->finished, true);
+	sem_post(&device->go);
+	sem_post(device->wake);
+}
+
+/* --- the device thread -------------------------------------------------------- */
+
+/* Adds what the host API says to PortAudio's own, often vague, text. */
+static void fail(struct device *device, const char *what, PaError code)
+{
+	const PaHostErrorInfo *host = code == paUnanticipatedHostError ?
+		Pa_GetLastHostErrorInfo() : NULL;
+
+	snprintf(device->message, sizeof(device->message), "%s: %s.", what,
+		 host && host->errorText && *host->errorText ? host->errorText :
+		 Pa_GetErrorText(code));
+}
+
+static bool library_start(struct device *device)
+{
+	PaError code;
+
+	if (library_ready && !device->search)
+		return true;
+	atomic_store(&device->in_library, true);
+	if (library_ready)
+		Pa_Terminate();
+	code = Pa_Initialize();
+	library_ready = code == paNoError;
+	atomic_store(&device->in_library, false);
+	if (!library_ready)
+		fail(device, "The sound system cannot be reached", code);
+	return library_ready;
+}
+
+static PaDeviceIndex find_device(struct device *device)
+{
+	PaDeviceIndex count = Pa_GetDeviceCount();
+
+	if (!device->name) {
+		PaDeviceIndex index = Pa_GetDefaultOutputDevice();
+
+		if (index == paNoDevice)
+			snprintf(device->message, sizeof(device->message),
+				 "This machine has no sound card that can be used now.");
+		return index;
+	}
+	for (PaDeviceIndex i = 0; i < count; i++) {
+		const PaDeviceInfo *info = Pa_GetDeviceInfo(i);
+
+		if (info && info->maxOutputChannels > 0 && strcasestr(info->name, device->name))
+			return i;
+	}
+	snprintf(device->message, sizeof(device->message),
+		 "No sound card is called \"%.100s\"; check speech.device.", device->name);
+	return paNoDevice;
+}
+
+static PaError open_at(struct device *device, PaStreamParameters *parameters, double rate)
+{
+	return Pa_OpenStream(&device->stream, NULL, parameters, rate,
+			     (unsigned long)(rate / BUFFERS_PER_SECOND), paClipOff, fill, device);
+}
+
+static void open_stream(struct device *device)
+{
+	PaStreamParameters parameters = { .channelCount = 1, .sampleFormat = paInt16 };
+	const PaDeviceInfo *info;
+	unsigned rates[4] = { device->rate, 0, 48000, 44100 };
+	PaError code = paNoError;
+
+	if (!library_start(device))
+		return;
+	parameters.device = find_device(device);
+	if (parameters.device == paNoDevice)
+		return;
+	info = Pa_GetDeviceInfo(parameters.device);
+	parameters.suggestedLatency = info->defaultHighOutputLatency;
+	if (parameters.suggestedLatency < LATENCY_SECONDS)
+		parameters.suggestedLatency = LATENCY_SECONDS;
+	if (parameters.suggestedLatency > LATENCY_SECONDS_LIMIT)
+		parameters.suggestedLatency = LATENCY_SECONDS_LIMIT;
+	rates[1] = (unsigned)info->defaultSampleRate;
+	for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
+		if (i && (!rates[i] || rates[i] == rates[0]))
+			continue;
+		code = open_at(device, &parameters, rates[i]);
+		if (code == paNoError) {
+			device->rate = rates[i];
+			Pa_SetStreamFinishedCallback(device->stream, finished);
+			atomic_store(&device->state, STATE_OPEN);
+			return;
+		}
+		device->stream = NULL;
+	}
+	fail(device, "The sound card cannot be opened", code);
+}
+
+static void start_stream(struct device *device)
+{
+	PaError code = Pa_StartStream(device->stream);
+
+	if (code != paNoError) {
+		fail(device, "The sound card does not play", code);
+		atomic_store(&device->state, STATE_FAILED);
+		return;
+	}
+	atomic_store(&device->state, STATE_STARTED);
+}
+
+static void wait_on(sem_t *semaphore, unsigned milliseconds)
+{
+	struct timespec limit;
+
+	clock_gettime(CLOCK_MONOTONIC, &limit);
+	limit.tv_sec += milliseconds / 1000;
+	limit.tv_nsec += (long)(milliseconds % 1000) * 1000000;
+	if (limit.tv_nsec >= 1000000000) {
+		limit.tv_sec++;
+		limit.tv_nsec -= 1000000000;
+	}
+	while (sem_clockwait(semaphore, CLOCK_MONOTONIC, &limit) == -1 && errno == EINTR)
+		;
+}
+
+static void close_stream(struct device *device)
+{
+	if (!device->stream)
+		return;
+	/* Pa_CloseStream cancels a running callback thread; the callback's own
+	 * paAbort is gentler and comes within one buffer */
+	if (atomic_load(&device->state) == STATE_STARTED && !atomic_load(&device->finished))
+		wait_on(&device->go, CUT_MILLISECONDS);
+	Pa_CloseStream(device->stream);
+	device->stream = NULL;
+	atomic_store(&device->state, STATE_CLOSED);
+}
+
+static void *device_main(void *userdata)
+{
+	struct device *device = userdata;
+	enum request request;
+
+	do {
+		while (sem_wait(&device->go) == -1 && errno == EINTR)
+			;
+		request = atomic_exchange(&device->request, REQUEST_NONE);
+		switch (request) {
+		case REQUEST_PREPARE:
+			library_start(device);
+			break;
+		case REQUEST_OPEN:
+			open_stream(device);
+			break;
+		case REQUEST_START:
+			start_stream(device);
+			break;
+		case REQUEST_CLOSE:
+		case REQUEST_QUIT:
+			close_stream(device);
+			break;
+		case REQUEST_NONE:
+			continue;
+		}
+		atomic_store(&device->answered, true);
+		sem_post(device->wake);
+	} while (request != REQUEST_QUIT);
+	atomic_store(&device->gone, true);
+	return NULL;
+}
+
+/* --- the caller's side -------------------------------------------------------- */
+
+static unsigned elapsed(const struct timespec *since)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (unsigned)((now.tv_sec - since->tv_sec) * 1000 +
+			  (now.tv_nsec - since->tv_nsec) / 1000000);
+}
+
+static struct device *device_free(struct device *device)
+{
+	if (device) {
+		sem_destroy(&device->go);
+		ring_clear(&device->ring);
+		free(device);
+	}
+	return NULL;
+}
+
+static int device_new(struct audio *audio, struct device **ret_device)
+{
+	struct device *device = calloc(1, sizeof(*device));
+	int r;
+
+	if (!device)
+		return -ENOMEM;
+	sem_init(&device->go, 0, 0);
+	atomic_init(&device->answered, true);
+	device->wake = audio->wake;
+	device->name = audio->device_name;
+	r = ring_init(&device->ring, RING_SAMPLES);
+	if (r == 0)
+		r = -pthread_create(&device->thread, NULL, device_main, device);
+	if (r < 0) {
+		device_free(device);
+		return r;
+	}
+	*ret_device = device;
+	return 0;
+}
+
+static void ask(struct device *device, enum request request)
+{
+	atomic_store(&device->answered, false);
+	atomic_store(&device->request, request);
+	sem_post(&device->go);
+}
+
+/* Whether the last request was answered in time. */
+static bool await(struct audio *audio, struct device *device, unsigned milliseconds)
+{
+	struct timespec begun;
+
+	clock_gettime(CLOCK_MONOTONIC, &begun);
+	while (!atomic_load(&device->answered)) {
+		unsigned gone = elapsed(&begun);
+
+		if (gone >= milliseconds)
+			return false;
+		wait_on(audio->wake, milliseconds - gone < 100 ? milliseconds - gone : 100);
+	}
+	return true;
+}
+
+/* The device thread keeps all it has, and stays silent. */
+static void abandon(struct audio *audio, struct device *device)
+{
+	atomic_store(&device->cut, true);
+	atomic_store(&audio->device, NULL);
+	audio->abandoned[audio->abandoned_count++] = device;
+	audio->failed = true;
+}
+
+/* Ends a device thread that is at rest; false when it hangs in the attempt. */
+static bool end_device(struct audio *audio, struct device *device)
+{
+	ask(device, REQUEST_QUIT);
+	if (!await(audio, device, CLOSE_MILLISECONDS))
+		return false;
+	pthread_join(device->thread, NULL);
+	device_free(device);
+	return true;
+}
+
+/* Ends the abandoned threads that came back. Done while no other device thread
+ * has work, because they close their streams. */
+static void end_returned(struct audio *audio)
+{
+	for (size_t i = 0; i < audio->abandoned_count;) {
+		if (atomic_load(&audio->abandoned[i]->answered) &&
+		    end_device(audio, audio->abandoned[i]))
+			audio->abandoned[i] = audio->abandoned[--audio->abandoned_count];
+		else
+			i++;
+	}
+}
+
+int audio_new(const char *device_name, sem_t *wake, struct audio **ret_audio)
+{
+	struct audio *audio = calloc(1, sizeof(*audio));
+
+	if (!audio)
+		return -ENOMEM;
+	audio->wake = wake;
+	if (device_name) {
+		audio->device_name = strdup(device_name);
+		if (!audio->device_name) {
+			free(audio);
+			return -ENOMEM;
+		}
+	}
+	quiet();
+	*ret_audio = audio;
+	return 0;
+}
+
+bool audio_free(struct audio *audio)
+{
+	struct device *device;
+	bool clean;
+
+	if (!audio)
+		return true;
+	device = atomic_load(&audio->device);
+	end_returned(audio);
+	clean = !audio->abandoned_count;
+	if (device)
+		clean &= end_device(audio, device);
+	/* an abandoned device reads the name */
+	if (clean)
+		free(audio->device_name);
+	free(audio);
+	return clean;
+}
+
+static int device_ready(struct audio *audio, struct tts_error *error)
+{
+	struct device *device;
+	int r;
+
+	end_returned(audio);
+	if (atomic_load(&audio->device))
+		return 0;
+	for (size_t i = 0; i < audio->abandoned_count; i++) {
+		if (!atomic_load(&audio->abandoned[i]->in_library))
+			continue;
+		snprintf(error->message, sizeof(error->message),
+			 "The sound system does not answer; restart it, or Descry.");
+		return TTS_NO_DEVICE;
+	}
+	if (audio->abandoned_count == ABANDONED_LIMIT) {
+		snprintf(error->message, sizeof(error->message),
+			 "The sound card hung %d times; restart Descry.", ABANDONED_LIMIT);
+		return TTS_NO_DEVICE;
+	}
+	r = device_new(audio, &device);
+	if (r < 0) {
+		snprintf(error->message, sizeof(error->message),
+			 "No thread for the sound card: %s.", strerror(-r));
+		return r;
+	}
+	atomic_store(&audio->device, device);
+	return 0;
+}
+
+void audio_prepare(struct audio *audio)
+{
+	struct tts_error ignored;
+	struct device *device;
+
+	if (device_ready(audio, &ignored))
+		return;
+	device = atomic_load(&audio->device);
+	device->search = false;
+	ask(device, REQUEST_PREPARE);
+}
+
+/* One attempt: true when the device thread answered, whatever it answered. */
+static bool try_open(struct audio *audio, struct device *device, unsigned rate, bool search)
+{
+	if (!await(audio, device, OPEN_MILLISECONDS))
+		return false;
+	device->rate = rate;
+	device->search = search && !audio->abandoned_count;
+	ask(device, REQUEST_OPEN);
+	if (!await(audio, device, OPEN_MILLISECONDS))
+		return false;
+	audio->failed = atomic_load(&device->state) != STATE_OPEN;
+	return true;
+}
+
+int audio_open(struct audio *audio, unsigned rate, bool search, unsigned *ret_rate,
+	       struct tts_error *error)
+{
+	struct device *device;
+	bool searched, answered;
+	int r;
+
+	r = device_ready(audio, error);
+	if (r)
+		return r;
+	device = atomic_load(&audio->device);
+	ring_reset(&device->ring);
+	atomic_store(&device->ended, false);
+	atomic_store(&device->complete, false);
+	atomic_store(&device->finished, false);
+	atomic_store(&device->marked, false);
+	atomic_store(&device->waiting, false);
+	atomic_store(&device->mark, UINT64_MAX);
+	atomic_store(&device->buffers_after_cut, 0);
+	audio->started = false;
+
+	searched = search && audio->failed;
+	answered = try_open(audio, device, rate, searched);
+	if (answered && audio->failed && search && !searched)
+		answered = try_open(audio, device, rate, true);
+	if (!answered) {
+		abandon(audio, device);
+		snprintf(error->message, sizeof(error->message),
+			 "The sound card does not answer.");
+		return TTS_NO_DEVICE;
+	}
+	if (audio->failed) {
+		snprintf(error->message, sizeof(error->message), "%s", device->message);
+		return TTS_NO_DEVICE;
+	}
+	if (atomic_load(&device->cut)) {
+		audio_close(audio);
+		return -ECANCELED;
+	}
+	*ret_rate = device->rate;
+	return 0;
+}
+
+size_t audio_write(struct audio *audio, const int16_t *samples, size_t count)
+{
+	struct device *device = atomic_load(&audio->device);
+
+	return device ? ring_write(&device->ring, samples, count) : 0;
+}
+
+void audio_mark(struct audio *audio)
+{
+	struct device *device = atomic_load(&audio->device);
+
+	if (device)
+		atomic_store(&device->mark, atomic_load(&device->ring.written));
+}
+
+bool audio_mark_reached(const struct audio *audio)
+{
+	struct device *device = atomic_load(&audio->device);
+
+	return device && atomic_load(&device->marked);
+}
+
+void audio_start(struct audio *audio)
+{
+	struct device *device = atomic_load(&audio->device);
+
+	if (!device || audio->started)
+		return;
+	audio->started = true;
+	audio->progress = 0;
+	clock_gettime(CLOCK_MONOTONIC, &audio->progress_time);
+	ask(device, REQUEST_START);
+}
+
+void audio_end(struct audio *audio)
+{
+	struct device *device = atomic_load(&audio->device);
+
+	if (device)
+		atomic_store(&device->ended, true);
+}
+
+enum audio_progress audio_progress(struct audio *audio, struct tts_error *error)
+{
+	struct device *device = atomic_load(&audio->device);
+	uint64_t read;
+
+	if (device && !audio->started)
+		return AUDIO_PLAYING;
+	if (device && atomic_load(&device->finished) && atomic_load(&device->complete))
+		return AUDIO_DONE;
+	if (!device || atomic_load(&device->state) == STATE_FAILED ||
+	    atomic_load(&device->finished)) {
+		snprintf(error->message, sizeof(error->message), "%s",
+			 device && atomic_load(&device->state) == STATE_FAILED ?
+			 device->message : "The sound card went away while it was speaking.");
+		audio->failed = true;
+		return AUDIO_LOST;
+	}
+	read = atomic_load(&device->ring.read);
+	if (read != audio->progress) {
+		audio->progress = read;
+		clock_gettime(CLOCK_MONOTONIC, &audio->progress_time);
+	} else if (elapsed(&audio->progress_time) >= STALL_MILLISECONDS) {
+		snprintf(error->message, sizeof(error->message),
+			 "The sound card stopped taking sound.");
+		audio->failed = true;
+		return AUDIO_LOST;
+	}
+	return AUDIO_PLAYING;
+}
+
+void audio_wait(struct audio *audio)
+{
+	struct device *device = atomic_load(&audio->device);
+
+	if (device)
+		atomic_store(&device->waiting, true);
+	wait_on(audio->wake, 100);
+}
+
+void audio_cut(struct audio *audio)
+{
+	struct device *device = atomic_load(&audio->device);
+
+	if (device)
+		atomic_store(&device->cut, true);
+}
+
+void audio_uncut(struct audio *audio)
+{
+	struct device *device = atomic_load(&audio->device);
+
+	if (device)
+		atomic_store(&device->cut, false);
+}
+
+void audio_close(struct audio *audio)
+{
+	struct device *device = atomic_load(&audio->device);
+
+	if (!device)
+		return;
+	/* a stream that is still starting has to answer first */
+	if (await(audio, device, STALL_MILLISECONDS)) {
+		ask(device, REQUEST_CLOSE);
+		if (await(audio, device, CLOSE_MILLISECONDS))
+			return;
+	}
+	abandon(audio, device);
+}
+
+unsigned audio_buffers_after_cut(const struct audio *audio)
+{
+	struct device *device = atomic_load(&audio->device);
+
+	return device ? atomic_load(&device->buffers_after_cut) : 0;
+}
