@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * conv_q8.h: convolutions in 8 bits, NHWC. A set packs the weights of a whole
+ * network once; a run needs only scratch memory. Fully connected layers are
+ * convolutions of one pixel.
+ *
+ * Arithmetic: real value = scale · (q − zero). Products are summed exactly in 32
+ * bits, with the bias at scale input_scale · weight_scale, then
+ *   q = output_zero + rint(clamp(float(sum) · float(input_scale · weight_scale / output_scale)))
+ * to the nearest, ties to even. That is the float32 requantisation of XNNPACK's
+ * "fp32" kernels. It differs from the fixed-point rule of gemmlowp and the
+ * TFLite reference (31-bit multiplier, rounding right shift) only where the
+ * exact product lies within one part in 2^24 of a half.
+ */
+#ifndef ENGINE_CONV_Q8_H
+#define ENGINE_CONV_Q8_H
+
+#include "engine/engine.h"
+#include "engine/kernels/isa.h"
+#include "engine/kernels/kernels.h"
+#include "engine/threadpool.h"
+
+struct conv_q8_description {
+	unsigned input_height, input_width, input_channels;
+	unsigned output_height, output_width, output_channels;
+	unsigned kernel_height, kernel_width, stride_y, stride_x, pad_top, pad_left;
+	size_t input_pixel_stride;	/* 0: input_channels */
+
+	/* Output channel, kernel row, kernel column, input channel. */
+	const void *weights;
+	bool weights_signed;		/* int8, else uint8 */
+	int32_t weight_zero;
+	const float *weight_scales;	/* one, or one an output channel */
+	size_t weight_scale_count;
+	const int32_t *bias;		/* or NULL */
+
+	float input_scale, output_scale;
+	int32_t input_zero, output_zero;
+	uint8_t minimum, maximum;	/* of the stored output, 0 and 255 for none */
+
+	/* The scale of the concatenation that the output is a slice of, or 0. */
+	float concat_scale;
+	int32_t concat_zero;
+};
+
+struct conv_q8;
+struct conv_q8_set;
+
+/* Packs `count` convolutions with the workers of `pool` (may be NULL). Borrows
+ * the descriptions and what they point to only for the call. */
+int conv_q8_set_open(const struct conv_q8_description *descriptions, size_t count,
+		     const struct isa *isa, struct threadpool *pool,
+		     struct conv_q8_set **ret_set, struct engine_error *error);
+struct conv_q8_set *conv_q8_set_free(struct conv_q8_set *set);
+const struct conv_q8 *conv_q8_set_at(const struct conv_q8_set *set, size_t index);
+
+/* Whether the two may run as one on a common input. */
+bool conv_q8_joinable(const struct conv_q8 *a, const struct conv_q8 *b);
+
+struct conv_q8_call {
+	const struct conv_q8 *conv;
+	uint8_t *output;
+	size_t output_pixel_stride;
+};
+
+/* Bytes of 64-byte aligned scratch memory that a run needs, joined or not. */
+size_t conv_q8_scratch_size(const struct conv_q8 *conv);
+
+/* Runs up to CONV_Q8_JOIN joinable convolutions on one input, whose
+ * KERNEL_OVERREAD bytes beyond the end must be readable. */
+#define CONV_Q8_JOIN 8
+void conv_q8_run(const struct conv_q8_call *calls, size_t count, const uint8_t *input,
+		 void *scratch, struct threadpool *pool);
+
+#endif

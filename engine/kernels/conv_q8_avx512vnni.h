@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * conv_q8_avx512vnni.h: the body of the AVX-512 VNNI convolution tiles. A file
+ * for each tile defines ROWS and VECTORS (of 16 channels) and includes it.
+ * Sums live in ROWS × VECTORS registers; each step loads VECTORS registers of
+ * weights, 4 bytes deep, and broadcasts 4 activations of each row.
+ */
+#include <immintrin.h>
+#include <string.h>
+
+#include "engine/kernels/isa.h"
+
+#define LANES 16
+#define COLUMNS (VECTORS * LANES)
+
+static inline __m512i broadcast(const uint8_t *bytes)
+{
+	int32_t word;
+
+	memcpy(&word, bytes, sizeof(word));
+	return _mm512_set1_epi32(word);
+}
+
+static inline __m128i requantise(__m512i sums, __m512 scale, const struct requantisation *r)
+{
+	__m512 x = _mm512_mul_ps(_mm512_cvtepi32_ps(sums), scale);
+
+	x = _mm512_max_ps(x, _mm512_set1_ps(r->low));
+	x = _mm512_min_ps(x, _mm512_set1_ps(r->high));
+	if (!r->again)
+		return _mm512_cvtepi32_epi8(_mm512_add_epi32(_mm512_cvtps_epi32(x),
+							     _mm512_set1_epi32(r->output_zero)));
+	x = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+	x = _mm512_mul_ps(x, _mm512_set1_ps(r->final_scale));
+	x = _mm512_max_ps(x, _mm512_set1_ps(r->final_low));
+	x = _mm512_min_ps(x, _mm512_set1_ps(r->final_high));
+	return _mm512_cvtepi32_epi8(
+		_mm512_add_epi32(_mm512_cvtps_epi32(x), _mm512_set1_epi32(r->final_zero)));
+}
+
+static inline void store(uint8_t *output, __m128i q, ptrdiff_t columns)
+{
+	if (columns >= LANES)
+		_mm_storeu_si128((void *)output, q);
+	else if (columns > 0)
+		_mm_mask_storeu_epi8(output, (__mmask16)((1u << columns) - 1), q);
+}
+
+void NAME(const struct conv_q8_tile *tile)
+{
+	__m512i sums[ROWS][VECTORS];
+	const int8_t *weights = tile->weights;
+	const uint8_t *const *taps = tile->taps;
+
+#pragma GCC unroll 16
+	for (size_t r = 0; r < ROWS; r++) {
+		__m512i term = _mm512_setzero_si512();
+
+		if (tile->row_sums)
+			term = _mm512_set1_epi32(tile->row_sums[r] * tile->row_factor);
+#pragma GCC unroll 16
+		for (size_t v = 0; v < VECTORS; v++)
+			sums[r][v] = _mm512_add_epi32(term, _mm512_loadu_si512(tile->bias + v * LANES));
+	}
+	for (size_t t = 0; t < tile->tap_count; t++) {
+		const uint8_t *a[ROWS];
+
+#pragma GCC unroll 16
+		for (size_t r = 0; r < ROWS; r++)
+			a[r] = taps[r];
+		for (size_t k = 0; k < tile->tap_bytes; k += 4) {
+			__m512i w[VECTORS];
+
+#pragma GCC unroll 16
+			for (size_t v = 0; v < VECTORS; v++)
+				w[v] = _mm512_loadu_si512(weights + v * 64);
+			weights += VECTORS * 64;
+#pragma GCC unroll 16
+			for (size_t r = 0; r < ROWS; r++) {
+				__m512i x = broadcast(a[r] + k);
+
+#pragma GCC unroll 16
+				for (size_t v = 0; v < VECTORS; v++)
+					sums[r][v] = _mm512_dpbusd_epi32(sums[r][v], x, w[v]);
+			}
+		}
+		taps += tile->tap_stride;
+	}
+	/* A rolled loop, so that the sums pass through the stack: while they stay
+	 * in registers up to the stores, GCC 12 moves them about in every step. */
+	for (size_t r = 0; r < tile->rows; r++)
+#pragma GCC unroll 16
+		for (size_t v = 0; v < VECTORS; v++)
+			store(tile->output + r * tile->output_stride + v * LANES,
+			      requantise(sums[r][v], _mm512_loadu_ps(tile->scale + v * LANES),
+					 tile->requantisation),
+			      (ptrdiff_t)tile->columns - (ptrdiff_t)(v * LANES));
+}

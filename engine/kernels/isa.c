@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * isa.c: the table of kernels and the choice among its rows. Rows stand
+ * best first; the first that the processor supports is taken. This is the only
+ * file that asks what the processor can do.
+ */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/kernels/isa.h"
+
+#define COUNT(array) (sizeof(array) / sizeof(*(array)))
+
+static bool always(void)
+{
+	return true;
+}
+
+static const struct conv_q8_kernel conv_q8_plain[] = {{4, 8, conv_q8_4x8_plain}};
+
+#if defined(__x86_64__)
+
+static bool has_sse41(void)
+{
+	return __builtin_cpu_supports("sse4.1");
+}
+
+static bool has_avx2(void)
+{
+	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+
+static bool has_avx512vnni(void)
+{
+	return has_avx2() && __builtin_cpu_supports("avx512f") &&
+	       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+	       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
+}
+
+static const struct conv_q8_kernel conv_q8_avx512vnni[] = {
+	{5, 80, conv_q8_5x80_avx512vnni}, {6, 64, conv_q8_6x64_avx512vnni},
+	{8, 48, conv_q8_8x48_avx512vnni}, {8, 32, conv_q8_8x32_avx512vnni},
+	{8, 16, conv_q8_8x16_avx512vnni},
+};
+
+static const struct isa table[] = {
+	{
+		.name = "avx512vnni",
+		.supported = has_avx512vnni,
+		.conv_q8 = {conv_q8_avx512vnni, COUNT(conv_q8_avx512vnni), 4, 0, 128, false},
+		.pixel_sums_q8 = pixel_sums_q8_avx512,
+		.matvec_q8 = matvec_q8_avx512vnni,
+	},
+	{
+		.name = "avx2",
+		.supported = has_avx2,
+		.conv_q8 = {conv_q8_plain, COUNT(conv_q8_plain), 1, 0, 128, false},
+		.pixel_sums_q8 = pixel_sums_q8_avx2,
+		.matvec_q8 = matvec_q8_avx2,
+	},
+	{
+		.name = "sse41",
+		.supported = has_sse41,
+		.conv_q8 = {conv_q8_plain, COUNT(conv_q8_plain), 1, 0, 128, false},
+		.pixel_sums_q8 = pixel_sums_q8_plain,
+		.matvec_q8 = matvec_q8_sse41,
+	},
+	{
+		.name = "plain",
+		.supported = always,
+		.conv_q8 = {conv_q8_plain, COUNT(conv_q8_plain), 1, 0, 128, false},
+		.pixel_sums_q8 = pixel_sums_q8_plain,
+		.matvec_q8 = matvec_q8_plain,
+	},
+};
+
+#else
+
+static const struct isa table[] = {
+	{
+		.name = "plain",
+		.supported = always,
+		.conv_q8 = {conv_q8_plain, COUNT(conv_q8_plain), 1, 0, 128, false},
+		.pixel_sums_q8 = pixel_sums_q8_plain,
+		.matvec_q8 = matvec_q8_plain,
+	},
+};
+
+#endif
+
+const struct isa *isa_at(size_t index)
+{
+	for (size_t i = 0; i < COUNT(table); i++)
+		if (table[i].supported() && index-- == 0)
+			return &table[i];
+	return NULL;
+}
+
+const struct isa *isa_named(const char *name)
+{
+	for (size_t i = 0; i < COUNT(table); i++)
+		if (strcmp(table[i].name, name) == 0 && table[i].supported())
+			return &table[i];
+	return NULL;
+}
+
+static const struct isa *best;
+
+static void choose(void)
+{
+	const char *wanted = getenv("DESCRY_KERNELS");
+
+	if (wanted)
+		best = isa_named(wanted);
+	if (!best)
+		best = isa_at(0);
+}
+
+const struct isa *isa_best(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, choose);
+	return best;
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * isa.h: the inner loops by instruction set. Each processor family has a row of
+ * them; isa_best() names the row that this processor runs best, found once a
+ * process. DESCRY_KERNELS=NAME in the environment asks for another row, which
+ * tests and measurements use. What a loop does is the same in every row, to the
+ * last bit; the operators of kernels.h are built on them.
+ *
+ * Input may be read up to 64 bytes beyond its end; nothing is written there.
+ */
+#ifndef ENGINE_ISA_H
+#define ENGINE_ISA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* --- Convolution in 8 bits -------------------------------------------------- */
+
+/*
+ * What becomes of a sum of products `s` of output channel n:
+ *   q = output_zero + rint(clamp(float(s) · scale[n], low, high))
+ * with rint to the nearest, ties to even, all in 32-bit floats, so that every
+ * instruction set stores the same bits. A tensor that is joined to others by a
+ * concatenation of another scale is then rounded once more, as the quantised
+ * network does:
+ *   q' = final_zero + rint(clamp(float(q − output_zero) · final_scale, final_low, final_high))
+ */
+struct requantisation {
+	float low, high;		/* bounds of q − output_zero */
+	int32_t output_zero;
+	bool again;
+	float final_scale, final_low, final_high;
+	int32_t final_zero;
+};
+
+/* One tile: `rows` pixels (at most the kernel's) by `columns` channels. */
+struct conv_q8_tile {
+	/* taps[t·tap_stride + r]: the input bytes of tap t for row r. Stands, as
+	 * row_sums does, for all rows that the kernel can do, whatever `rows`
+	 * says, which only bounds what is stored. */
+	const uint8_t *const *taps;
+	size_t tap_stride, tap_count;
+	size_t tap_bytes;
+	size_t rows, columns;
+	const int8_t *weights;		/* packed for this tile */
+	const int32_t *bias;		/* kernel columns */
+	const float *scale;		/* kernel columns */
+	/* row_factor · row_sums[r] is added to every channel of row r; NULL: 0 */
+	const int32_t *row_sums;
+	int32_t row_factor;
+	const struct requantisation *requantisation;
+	uint8_t *output;
+	size_t output_stride;
+};
+
+typedef void conv_q8_function(const struct conv_q8_tile *tile);
+
+struct conv_q8_kernel {
+	unsigned rows, columns;
+	conv_q8_function *run;
+};
+
+/*
+ * Weights are packed as [tap][tap_bytes / group][columns][group], padded with
+ * zeros. The kernel computes Σ (a − activation_offset)(w − weight_offset) of
+ * unsigned a and w; w − weight_offset is what is stored.
+ */
+struct conv_q8_kernels {
+	const struct conv_q8_kernel *kernels;	/* widest first */
+	size_t count;
+	unsigned group;
+	uint8_t activation_offset, weight_offset;
+	bool narrow;	/* stored weights must not be −128 */
+};
+
+/* ret_sums[p] = sum of the `channels` bytes of pixel p. */
+typedef void pixel_sums_q8_function(const uint8_t *pixels, size_t count, size_t channels,
+				    size_t pixel_stride, int32_t *ret_sums);
+
+/* --- Matrix–vector products in 8 bits --------------------------------------- */
+
+struct matrix_q8 {
+	const int8_t *weights;	/* rows × columns, −127 to 127 */
+	const float *scales;	/* by row */
+	const int32_t *sums;	/* by row, of the weights */
+	size_t rows, columns;
+};
+
+/* y[j·y_stride + r] = scales[r] · x_scales[j] · Σ_k w[r][k] x[j][k] for the rows
+ * row_begin to row_end and all `count` vectors, which share one pass over the
+ * weights. */
+typedef void matvec_q8_function(const struct matrix_q8 *matrix, size_t row_begin, size_t row_end,
+				const int8_t *x, const float *x_scales, size_t count,
+				size_t x_stride, float *y, size_t y_stride);
+
+/* --- The table ----------------------------------------------------------------- */
+
+struct isa {
+	const char *name;
+	bool (*supported)(void);
+	struct conv_q8_kernels conv_q8;
+	pixel_sums_q8_function *pixel_sums_q8;
+	matvec_q8_function *matvec_q8;
+};
+
+const struct isa *isa_best(void);
+
+/* The rows this processor can run, best first; NULL past the last. */
+const struct isa *isa_at(size_t index);
+
+/* By name, NULL if unknown or not for this processor. */
+const struct isa *isa_named(const char *name);
+
+/* --- The same on every processor ------------------------------------------------ */
+
+/* sums[r] = Σ_k weights[r][k] */
+void matvec_q8_sums(const int8_t *weights, size_t rows, size_t columns, int32_t *ret_sums);
+
+/* q = rint(x / scale) with scale = max |x| / 127 (1 when all are zero). */
+void quantise_q8(const float *x, size_t count, int8_t *ret_q, float *ret_scale);
+
+/* Kernels, by file. */
+conv_q8_function conv_q8_4x8_plain;
+pixel_sums_q8_function pixel_sums_q8_plain;
+matvec_q8_function matvec_q8_plain;
+#if defined(__x86_64__)
+conv_q8_function conv_q8_4x8_sse41, conv_q8_6x16_avx2, conv_q8_6x16_avxvnni;
+conv_q8_function conv_q8_5x80_avx512vnni, conv_q8_6x64_avx512vnni, conv_q8_8x48_avx512vnni,
+	conv_q8_8x32_avx512vnni, conv_q8_8x16_avx512vnni;
+pixel_sums_q8_function pixel_sums_q8_avx2, pixel_sums_q8_avx512;
+matvec_q8_function matvec_q8_sse41, matvec_q8_avx2, matvec_q8_avxvnni, matvec_q8_avx512vnni;
+#elif defined(__aarch64__)
+conv_q8_function conv_q8_4x4_neon, conv_q8_8x8_neondot, conv_q8_8x8_i8mm;
+pixel_sums_q8_function pixel_sums_q8_neon;
+matvec_q8_function matvec_q8_neon, matvec_q8_neondot;
+#endif
+
+#endif
