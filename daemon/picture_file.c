@@ -59,7 +59,7 @@ static int read_all(int fd, uint8_t *bytes, size_t size)
 	return 0;
 }
 
-int picture_file_read(int at, const char *path, size_t limit, void **ret_bytes,
+int picture_file_read(const char *path, size_t limit, void **ret_bytes,
 		      struct frame *ret_frame)
 {
 	struct stat status;
@@ -67,7 +67,7 @@ int picture_file_read(int at, const char *path, size_t limit, void **ret_bytes,
 	size_t size;
 	int fd, r;
 
-	fd = openat(at, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0)
 		return -errno;
 	r = -EINVAL;

@@ -8,11 +8,11 @@
 
 #include "daemon/frame.h"
 
-/* Opens `path` relative to the folder `at`, not following a link at its end. On
- * success the caller frees `ret_bytes`, which the frame borrows. Otherwise a
- * negative errno: -EFBIG over the limit, -EBADMSG neither JPEG nor PNG,
- * -ENODATA not complete, -EINVAL not a regular file. */
-int picture_file_read(int at, const char *path, size_t limit, void **ret_bytes,
+/* Does not follow a link at the end of `path`. On success the caller frees
+ * `ret_bytes`, which the frame borrows. Otherwise a negative errno: -EFBIG over
+ * the limit, -EBADMSG neither JPEG nor PNG, -ENODATA not complete, -EINVAL not a
+ * regular file. */
+int picture_file_read(const char *path, size_t limit, void **ret_bytes,
 		      struct frame *ret_frame);
 
 /* The same faults in words, to follow a colon. */

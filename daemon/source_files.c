@@ -5,12 +5,9 @@
  * the first again.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <glob.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "daemon/picture_file.h"
 #include "daemon/source_driver.h"
@@ -33,13 +30,15 @@ static void serve(void *data)
 	int r;
 
 	driver->next = (driver->next + 1) % driver->paths.gl_pathc;
-	r = picture_file_read(AT_FDCWD, path, driver->settings->picture_limit, &bytes, &frame);
+	r = picture_file_read(path, driver->settings->picture_limit, &bytes, &frame);
 	if (r) {
 		source_fail(&error, SOURCE_DAMAGED, "The file %s cannot be read as a picture: %s.",
 			    path, picture_file_fault(r));
 		source_failed(driver->source, &error);
 		return;
 	}
+	/* the next one, unless this one satisfies everybody: then comes hold() */
+	loop_start_timer(driver->timer, 0, 0);
 	source_deliver(driver->source, &frame);
 	free(bytes);
 }

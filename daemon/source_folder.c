@@ -5,10 +5,11 @@
  * A file counts when its writer closes it or it is moved in, and only if it is
  * complete by content; an unfinished one counts when it is closed again. What
  * lay there before is not looked at. Hidden files are skipped: copying programs
- * use them for what is not finished.
+ * use them for what is not finished. No descriptor of the folder itself is kept:
+ * it would keep the news of its removal back.
  */
 #include <errno.h>
-#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -22,7 +23,7 @@
 struct driver {
 	struct source *source;
 	const struct source_settings *settings;
-	int inotify, folder;
+	int inotify;
 	struct loop_source *events;
 	bool open, listening;
 };
@@ -32,21 +33,20 @@ static void let_go(struct driver *driver)
 	driver->events = loop_source_free(driver->events);
 	if (driver->inotify >= 0)
 		close(driver->inotify);
-	if (driver->folder >= 0)
-		close(driver->folder);
-	driver->inotify = driver->folder = -1;
+	driver->inotify = -1;
 }
 
 static void take_file(struct driver *driver, const char *name)
 {
 	struct frame frame;
+	char *path;
 	void *bytes;
 	int r;
 
-	if (*name == '.')
+	if (*name == '.' || asprintf(&path, "%s/%s", driver->settings->folder, name) < 0)
 		return;
-	r = picture_file_read(driver->folder, name, driver->settings->picture_limit, &bytes,
-			      &frame);
+	r = picture_file_read(path, driver->settings->picture_limit, &bytes, &frame);
+	free(path);
 	if (r) {
 		if (r != -ENODATA && r != -EBADMSG && r != -ENOENT)
 			log_info("camera %s: a file was passed over: %s", driver->settings->name,
@@ -96,9 +96,8 @@ static int watch(struct driver *driver, struct source_error *error)
 
 	if (driver->inotify >= 0)
 		return 0;
-	driver->folder = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	driver->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	if (driver->folder < 0 || driver->inotify < 0 ||
+	if (driver->inotify < 0 ||
 	    inotify_add_watch(driver->inotify, path,
 			      IN_CLOSE_WRITE | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF |
 				      IN_ONLYDIR) < 0) {
@@ -168,7 +167,7 @@ static int create(struct source *source, const struct source_settings *settings,
 		return -ENOMEM;
 	driver->source = source;
 	driver->settings = settings;
-	driver->inotify = driver->folder = -1;
+	driver->inotify = -1;
 	*ret_state = driver;
 	return 0;
 }
