@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * commands.c: the table of commands, in the order in which help lists them.
+ */
+#include "daemon/client/commands.h"
+
+const struct command *const commands[] = {
+	&command_describe,
+	&command_say,
+	&command_repeat,
+	&command_stop,
+	&command_status,
+	&command_set,
+	&command_voices,
+	NULL,
+};
+
+const struct client_option client_global_options[] = {
+	{ "json", NULL, "Print one JSON object on each line.", 'j' },
+	{ "system", NULL, "Use the daemon of the system bus.", 0 },
+	{ "help", NULL, "Print this.", 'h' },
+};
+const size_t client_global_option_count =
+	sizeof(client_global_options) / sizeof(*client_global_options);

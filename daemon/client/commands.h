@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * commands.h: the commands that exist, each defined in the file of its group.
+ */
+#ifndef CLIENT_COMMANDS_H
+#define CLIENT_COMMANDS_H
+
+#include "daemon/client/command.h"
+
+/* describe.c */
+extern const struct command command_describe;
+/* voice.c */
+extern const struct command command_say, command_repeat, command_stop, command_voices;
+/* status.c */
+extern const struct command command_status, command_set;
+
+#endif
