@@ -49,8 +49,8 @@ struct conv_q8 {
 	unsigned input_height, input_width, input_channels;
 	unsigned output_height, output_width;
 	unsigned kernel_height, kernel_width, stride_y, stride_x, pad_top, pad_left;
-	size_t input_pixel_stride;
-	size_t tap_count, tap_bytes, tap_columns;
+	/* How the weights are packed. */
+	size_t tap_count, tap_bytes;
 	bool padded;
 	uint8_t input_zero;
 	int32_t row_factor;
@@ -324,19 +324,18 @@ static void describe(struct conv_q8 *conv, const struct conv_q8_description *d,
 		.stride_x = d->stride_x,
 		.pad_top = d->pad_top,
 		.pad_left = d->pad_left,
-		.input_pixel_stride = d->input_pixel_stride ? d->input_pixel_stride
-							    : d->input_channels,
 		.padded = !in_width || !in_height,
 		.input_zero = (uint8_t)d->input_zero,
 		.row_factor = (int32_t)table->weight_offset - weight_zero,
 	};
-	conv->tap_columns = d->kernel_width;
+	conv->tap_count = (size_t)d->kernel_height * d->kernel_width;
 	conv->tap_bytes = d->input_channels;
-	if (in_width && in_height && conv->input_pixel_stride == d->input_channels) {
-		conv->tap_columns = 1;
+	/* Whole groups look the same packed either way; others are padded. */
+	if (!conv->padded && d->input_pixel_stride == d->input_channels &&
+	    d->input_channels % table->group != 0) {
+		conv->tap_count = d->kernel_height;
 		conv->tap_bytes *= d->kernel_width;
 	}
-	conv->tap_count = d->kernel_height * conv->tap_columns;
 	r->low = (float)((int32_t)d->minimum - d->output_zero);
 	r->high = (float)((int32_t)d->maximum - d->output_zero);
 	r->output_zero = d->output_zero;
@@ -344,8 +343,8 @@ static void describe(struct conv_q8 *conv, const struct conv_q8_description *d,
 					    d->concat_zero != d->output_zero);
 	if (r->again) {
 		r->final_scale = (float)((double)d->output_scale / (double)d->concat_scale);
-		r->final_low = (float)-d->concat_zero;
-		r->final_high = (float)(255 - d->concat_zero);
+		r->final_low = (float)((int32_t)d->concat_minimum - d->concat_zero);
+		r->final_high = (float)((int32_t)d->concat_maximum - d->concat_zero);
 		r->final_zero = d->concat_zero;
 	}
 }
@@ -480,7 +479,7 @@ bool conv_q8_joinable(const struct conv_q8 *a, const struct conv_q8 *b)
 	       a->kernel_height == b->kernel_height && a->kernel_width == b->kernel_width &&
 	       a->stride_y == b->stride_y && a->stride_x == b->stride_x &&
 	       a->pad_top == b->pad_top && a->pad_left == b->pad_left &&
-	       a->input_pixel_stride == b->input_pixel_stride && a->input_zero == b->input_zero;
+	       a->tap_count == b->tap_count && a->input_zero == b->input_zero;
 }
 
 struct scratch {
@@ -494,6 +493,9 @@ struct run {
 	const struct conv_q8_call *calls;
 	size_t count;
 	const uint8_t *input;
+	size_t input_pixel_stride;
+	/* Taps that lie side by side in memory are one. */
+	size_t tap_count, tap_bytes, tap_columns;
 	struct scratch scratch;
 	size_t total_cost;
 };
@@ -539,8 +541,8 @@ static void sum_pixels(void *argument, unsigned index, unsigned count)
 
 	threadpool_share((size_t)conv->input_height * conv->input_width, 16, index, count, &begin,
 			 &end);
-	conv->isa->pixel_sums_q8(run->input + begin * conv->input_pixel_stride, end - begin,
-				     conv->input_channels, conv->input_pixel_stride, sums + begin);
+	conv->isa->pixel_sums_q8(run->input + begin * run->input_pixel_stride, end - begin,
+				     conv->input_channels, run->input_pixel_stride, sums + begin);
 }
 
 /* Pointers of one tap along one output row. */
@@ -549,7 +551,7 @@ static void point_row(const struct run *run, const struct conv_q8 *conv, size_t 
 {
 	ptrdiff_t y = (ptrdiff_t)(oy * conv->stride_y + ky) - (ptrdiff_t)conv->pad_top;
 	ptrdiff_t x = (ptrdiff_t)kx - (ptrdiff_t)conv->pad_left;
-	size_t step = conv->stride_x * conv->input_pixel_stride;
+	size_t step = conv->stride_x * run->input_pixel_stride;
 	const uint8_t *row;
 
 	if (y < 0 || y >= (ptrdiff_t)conv->input_height) {
@@ -557,16 +559,16 @@ static void point_row(const struct run *run, const struct conv_q8 *conv, size_t 
 			ret_taps[ox] = run->scratch.padding;
 		return;
 	}
-	row = run->input + (size_t)y * conv->input_width * conv->input_pixel_stride;
+	row = run->input + (size_t)y * conv->input_width * run->input_pixel_stride;
 	if (!conv->padded) {
-		row += kx * conv->input_pixel_stride;
+		row += kx * run->input_pixel_stride;
 		for (size_t ox = 0; ox < conv->output_width; ox++)
 			ret_taps[ox] = row + ox * step;
 		return;
 	}
 	for (size_t ox = 0; ox < conv->output_width; ox++, x += conv->stride_x)
 		ret_taps[ox] = x >= 0 && x < (ptrdiff_t)conv->input_width
-				       ? row + (size_t)x * conv->input_pixel_stride
+				       ? row + (size_t)x * run->input_pixel_stride
 				       : run->scratch.padding;
 }
 
@@ -625,8 +627,8 @@ static void point_windows(void *argument, unsigned index, unsigned count)
 	for (size_t oy = begin; oy < end; oy++) {
 		size_t pixel = oy * conv->output_width;
 
-		for (size_t t = 0; t < conv->tap_count; t++)
-			point_row(run, conv, oy, t / conv->tap_columns, t % conv->tap_columns,
+		for (size_t t = 0; t < run->tap_count; t++)
+			point_row(run, conv, oy, t / run->tap_columns, t % run->tap_columns,
 				  scratch->taps + t * scratch->tap_stride + pixel);
 		if (!sums)
 			continue;
@@ -636,7 +638,7 @@ static void point_windows(void *argument, unsigned index, unsigned count)
 				add_row(run, conv, oy, ky, kx, scratch->window_sums + pixel);
 	}
 	if (end == conv->output_height && begin < end)
-		repeat_last(scratch, conv->tap_count, pixel_count(conv), needs_sums(run));
+		repeat_last(scratch, run->tap_count, pixel_count(conv), needs_sums(run));
 }
 
 static void multiply(void *argument, unsigned index, unsigned count)
@@ -651,8 +653,8 @@ static void multiply(void *argument, unsigned index, unsigned count)
 		size_t pixels = pixel_count(conv);
 		struct conv_q8_tile tile = {
 			.tap_stride = run->scratch.tap_stride,
-			.tap_count = conv->tap_count,
-			.tap_bytes = conv->tap_bytes,
+			.tap_count = run->tap_count,
+			.tap_bytes = run->tap_bytes,
 			.row_factor = conv->row_factor,
 			.requantisation = &conv->requantisation,
 			.output_stride = call->output_pixel_stride,
@@ -688,10 +690,25 @@ static void multiply(void *argument, unsigned index, unsigned count)
 }
 
 void conv_q8_run(const struct conv_q8_call *calls, size_t count, const uint8_t *input,
-		 void *scratch, struct threadpool *pool)
+		 size_t input_pixel_stride, void *scratch, struct threadpool *pool)
 {
 	const struct conv_q8 *conv = calls[0].conv;
-	struct run run = {.calls = calls, .count = count, .input = input};
+	struct run run = {
+		.calls = calls,
+		.count = count,
+		.input = input,
+		.input_pixel_stride = input_pixel_stride,
+		.tap_count = conv->tap_count,
+		.tap_bytes = conv->tap_bytes,
+		.tap_columns = conv->tap_count / conv->kernel_height,
+	};
+
+	if (!conv->padded && input_pixel_stride == conv->input_channels && run.tap_columns > 1 &&
+	    conv->input_channels % conv->isa->conv_q8.group == 0) {
+		run.tap_count = conv->kernel_height;
+		run.tap_bytes = (size_t)conv->kernel_width * conv->input_channels;
+		run.tap_columns = 1;
+	}
 
 	lay_scratch(conv, scratch, &run.scratch);
 	for (size_t i = 0; i < count; i++)

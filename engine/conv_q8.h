@@ -24,7 +24,9 @@ struct conv_q8_description {
 	unsigned input_height, input_width, input_channels;
 	unsigned output_height, output_width, output_channels;
 	unsigned kernel_height, kernel_width, stride_y, stride_x, pad_top, pad_left;
-	size_t input_pixel_stride;	/* 0: input_channels */
+	/* Where the input always has this distance between pixels; 0: any. Only
+	 * inputs of few channels, such as pictures, gain by saying so. */
+	size_t input_pixel_stride;
 
 	/* Output channel, kernel row, kernel column, input channel. */
 	const void *weights;
@@ -38,9 +40,11 @@ struct conv_q8_description {
 	int32_t input_zero, output_zero;
 	uint8_t minimum, maximum;	/* of the stored output, 0 and 255 for none */
 
-	/* The scale of the concatenation that the output is a slice of, or 0. */
+	/* How the concatenation that the output is a slice of stores its values;
+	 * a scale of 0 where there is none. */
 	float concat_scale;
 	int32_t concat_zero;
+	uint8_t concat_minimum, concat_maximum;
 };
 
 struct conv_q8;
@@ -66,10 +70,9 @@ struct conv_q8_call {
 /* Bytes of 64-byte aligned scratch memory that a run needs, joined or not. */
 size_t conv_q8_scratch_size(const struct conv_q8 *conv);
 
-/* Runs up to CONV_Q8_JOIN joinable convolutions on one input, whose
- * KERNEL_OVERREAD bytes beyond the end must be readable. */
-#define CONV_Q8_JOIN 8
+/* Runs joinable convolutions on one input, whose KERNEL_OVERREAD bytes beyond
+ * the end must be readable. */
 void conv_q8_run(const struct conv_q8_call *calls, size_t count, const uint8_t *input,
-		 void *scratch, struct threadpool *pool);
+		 size_t input_pixel_stride, void *scratch, struct threadpool *pool);
 
 #endif

@@ -33,7 +33,8 @@ static size_t scratch_size(const struct program *program, unsigned threads)
 	for (unsigned i = 0; i < program->graph->node_count; i++) {
 		const struct kernel *kernel = program->steps[i].kernel;
 		size_t size = kernel && kernel->scratch ?
-			      kernel->scratch(&program->plan->values[i].task, threads) : 0;
+			      kernel->scratch(&program->plan->values[i].task,
+					      program->steps[i].prepared, threads) : 0;
 
 		if (size > largest)
 			largest = size;

@@ -39,10 +39,11 @@ static unsigned band_height(const struct graph_node *node)
 	return rows < 1 ? 1 : rows > node->shape.height ? node->shape.height : (unsigned)rows;
 }
 
-static size_t scratch(const struct kernel_task *task, unsigned threads)
+static size_t scratch(const struct kernel_task *task, const void *prepared, unsigned threads)
 {
 	const struct graph_node *node = task->node;
 
+	(void)prepared;
 	(void)threads;
 	if (is_pointwise(node))
 		return 0;

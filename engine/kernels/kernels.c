@@ -5,6 +5,7 @@
 #include "engine/kernels/kernels.h"
 
 #include "engine/kernels/f32.h"
+#include "engine/kernels/q8.h"
 
 /* Which of the paths a caller may ask for take a kernel. */
 enum {
@@ -18,6 +19,13 @@ static const struct {
 	unsigned paths;
 	const struct kernel *kernel;
 } table[] = {
+	{ FAST, &convolution_q8 },
+	{ FAST, &fully_connected_q8 },
+	{ FAST, &max_pool_q8 },
+	{ FAST, &average_pool_q8 },
+	{ FAST, &global_average_pool_q8 },
+	{ FAST, &concat_q8 },
+	{ FAST, &clamp_q8 },
 	{ FAST | BLAS, &convolution_f32_blas },
 	{ FAST | PLAIN | BLAS, &convolution_f32_ref },
 	{ FAST | BLAS, &fully_connected_f32_blas },

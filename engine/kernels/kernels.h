@@ -71,7 +71,7 @@ struct kernel {
 	int (*prepare)(const struct kernel_task *task, struct threadpool *pool,
 		       void **ret_prepared, struct engine_error *error);
 	void (*release)(void *prepared);
-	size_t (*scratch)(const struct kernel_task *task, unsigned threads);
+	size_t (*scratch)(const struct kernel_task *task, const void *prepared, unsigned threads);
 	void (*run)(const struct kernel_call *call);
 };
 

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * convolution_q8.c: convolutions and fully connected layers of a graph, handed
+ * to conv_q8.c. After the packing the original weights are given back to the
+ * file's mapping, so that a model does not lie in memory twice.
+ */
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "engine/conv_q8.h"
+#include "engine/error.h"
+#include "engine/kernels/q8.h"
+
+static bool uniform(const struct gguf_tensor *zero_points)
+{
+	const int8_t *values = zero_points->data;
+
+	for (size_t i = 1; i < zero_points->count; i++)
+		if (values[i] != values[0])
+			return false;
+	return true;
+}
+
+static bool quantised_weights(const struct kernel_task *task)
+{
+	const struct graph_node *node = task->node;
+	const struct graph_node *input = &task->graph->nodes[node->inputs[0]];
+
+	return node->weight->type == GGUF_TENSOR_I8 && node->weight_scale &&
+	       (!node->weight_zero_point || uniform(node->weight_zero_point)) &&
+	       input->quantisation.scale > 0 && node->quantisation.scale > 0 &&
+	       node->weight->count / node->shape.channels <= 32768;
+}
+
+static bool fits_convolution(const struct kernel_task *task)
+{
+	const struct graph_window *w = &task->node->window;
+
+	return task->node->groups == 1 && w->dilation_height == 1 && w->dilation_width == 1 &&
+	       quantised_weights(task);
+}
+
+static void describe_convolution(const struct kernel_task *task, struct conv_q8_description *d)
+{
+	const struct graph_node *node = task->node;
+	const struct graph_node *input = &task->graph->nodes[node->inputs[0]];
+	const struct graph_window *w = &node->window;
+
+	d->input_height = input->shape.height;
+	d->input_width = input->shape.width;
+	d->input_channels = input->shape.channels;
+	d->kernel_height = w->kernel_height;
+	d->kernel_width = w->kernel_width;
+	d->stride_y = w->stride_height;
+	d->stride_x = w->stride_width;
+	d->pad_top = w->pad_top;
+	d->pad_left = w->pad_left;
+	if (input->operator == GRAPH_INPUT)
+		d->input_pixel_stride = input->shape.channels;
+}
+
+/* All of the input is one pixel of many channels. */
+static void describe_fully_connected(const struct kernel_task *task, struct conv_q8_description *d)
+{
+	d->input_height = d->input_width = 1;
+	d->input_channels = (unsigned)(task->node->weight->count / task->node->shape.channels);
+	d->kernel_height = d->kernel_width = d->stride_y = d->stride_x = 1;
+}
+
+/* A bias in floats is brought to units of input scale × weight scale. */
+static int32_t *round_bias(const struct kernel_task *task, const struct conv_q8_description *d)
+{
+	const float *floats = task->node->bias->data;
+	int32_t *bias = calloc(d->output_channels, sizeof(*bias));
+
+	for (unsigned n = 0; bias && n < d->output_channels; n++) {
+		double scale = (double)d->weight_scales[d->weight_scale_count > 1 ? n : 0];
+		double units = rint((double)floats[n] / ((double)d->input_scale * scale));
+
+		bias[n] = units > 1e9 ? 1000000000 : units < -1e9 ? -1000000000 : (int32_t)units;
+	}
+	return bias;
+}
+
+/* Drops whole pages of the mapping from memory; they come back when read. */
+static void release_pages(const void *data, size_t size)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uintptr_t begin = ((uintptr_t)data + page - 1) / page * page;
+	uintptr_t end = ((uintptr_t)data + size) / page * page;
+
+	if (end > begin)
+		madvise((void *)begin, end - begin, MADV_DONTNEED);
+}
+
+static int prepare(const struct kernel_task *task, struct threadpool *pool, void **ret_prepared,
+		   struct engine_error *error)
+{
+	const struct graph_node *node = task->node;
+	const struct graph_node *input = &task->graph->nodes[node->inputs[0]];
+	struct conv_q8_description d = {
+		.output_height = node->shape.height,
+		.output_width = node->shape.width,
+		.output_channels = node->shape.channels,
+		.weights = node->weight->data,
+		.weights_signed = true,
+		.weight_scales = node->weight_scale->data,
+		.weight_scale_count = node->weight_scale->count,
+		.input_scale = input->quantisation.scale,
+		.input_zero = input->quantisation.zero_point,
+		.output_scale = node->quantisation.scale,
+		.output_zero = node->quantisation.zero_point,
+		.minimum = q8_store(node->minimum, node->quantisation),
+		.maximum = q8_store(node->maximum, node->quantisation),
+		.concat_scale = task->stored.scale,
+		.concat_zero = task->stored.zero_point,
+		.concat_minimum = q8_store(task->minimum, task->stored),
+		.concat_maximum = q8_store(task->maximum, task->stored),
+	};
+	struct conv_q8_set *set;
+	int32_t *bias = NULL;
+	int r;
+
+	if (node->operator == GRAPH_CONVOLUTION)
+		describe_convolution(task, &d);
+	else
+		describe_fully_connected(task, &d);
+	if (node->weight_zero_point)
+		d.weight_zero = *(const int8_t *)node->weight_zero_point->data;
+	if (node->bias && node->bias->type == GGUF_TENSOR_I32) {
+		d.bias = node->bias->data;
+	} else if (node->bias) {
+		bias = round_bias(task, &d);
+		if (!bias)
+			return engine_fail_memory(error);
+		d.bias = bias;
+	}
+	r = conv_q8_set_open(&d, 1, isa_best(), pool, &set, error);
+	free(bias);
+	if (r)
+		return r;
+	release_pages(node->weight->data, node->weight->size);
+	*ret_prepared = set;
+	return 0;
+}
+
+static void release(void *prepared)
+{
+	conv_q8_set_free(prepared);
+}
+
+static size_t scratch(const struct kernel_task *task, const void *prepared, unsigned threads)
+{
+	(void)task;
+	(void)threads;
+	return conv_q8_scratch_size(conv_q8_set_at(prepared, 0));
+}
+
+static void run(const struct kernel_call *call)
+{
+	struct conv_q8_call conv = {
+		.conv = conv_q8_set_at(call->prepared, 0),
+		.output = call->output.data,
+		.output_pixel_stride = call->output.pixel_stride,
+	};
+
+	conv_q8_run(&conv, 1, call->inputs[0].data, call->inputs[0].pixel_stride, call->scratch,
+		    call->pool);
+}
+
+const struct kernel convolution_q8 = {
+	.name = "conv2d_q8",
+	.operator = GRAPH_CONVOLUTION,
+	.type = KERNEL_Q8,
+	.fits = fits_convolution,
+	.prepare = prepare,
+	.release = release,
+	.scratch = scratch,
+	.run = run,
+};
+
+const struct kernel fully_connected_q8 = {
+	.name = "fully_connected_q8",
+	.operator = GRAPH_FULLY_CONNECTED,
+	.type = KERNEL_Q8,
+	.fits = quantised_weights,
+	.prepare = prepare,
+	.release = release,
+	.scratch = scratch,
+	.run = run,
+};
