@@ -95,7 +95,7 @@ BENCH_BIN := $(patsubst tests/bench/%.c,$B/%,$(BENCH_SRC))
 TOOL_BIN := $(patsubst tests/tools/%.c,$B/tools/%,$(TOOL_SRC))
 PROGRAMS := $(if $(wildcard daemon/descryd.c),$B/descryd) $(if $(CLIENT_SRC),$B/descry)
 
-.PHONY: all help deps deps-test programs unit run check model bench install uninstall clean
+.PHONY: all help deps deps-test programs unit run documents check model bench install uninstall clean
 all: programs  ## build descryd and descry
 programs: $(LIB_ENGINE) $(LIB_LAB) $(LIB_TTS) $(LIB_DAEMON) $(PROGRAMS)
 unit: $(UNIT_BIN) $(TOOL_BIN)  ## build the unit tests and the tests' tools
@@ -142,6 +142,56 @@ deps:  ## install what the build needs
 	$(call install_packages,$(PACKAGES_BUILD))
 deps-test: deps  ## install what the tests need
 	$(call install_packages,$(PACKAGES_TEST))
+
+# --- running and installing -----------------------------------------------------
+run: deps  ## build, describe the photos of the repository, speak the sentences
+	@$(MAKE) --no-print-directory -s programs
+	@tests/demo.sh $B
+
+bindir := $(PREFIX)/bin
+datadir := $(PREFIX)/share
+mandir := $(datadir)/man
+# units and bus files are found under /usr or /usr/local alike; only the policy
+# of the system bus and the configuration have one place
+unitdir := $(PREFIX)/lib/systemd
+sysconfdir ?= /etc
+INSTALL ?= install
+fill = sed 's|@bindir@|$(bindir)|g' $1 > $(DESTDIR)$2 && chmod 644 $(DESTDIR)$2
+
+install: programs  ## install under DESTDIR and PREFIX
+	$(INSTALL) -d $(addprefix $(DESTDIR),$(bindir) $(unitdir)/user $(unitdir)/system \
+	  $(PREFIX)/lib/sysusers.d $(datadir)/dbus-1/services $(datadir)/dbus-1/system-services \
+	  $(datadir)/dbus-1/system.d $(datadir)/descry/models $(datadir)/doc/descry \
+	  $(datadir)/bash-completion/completions $(mandir)/man1 $(mandir)/man5 $(mandir)/man8 \
+	  $(sysconfdir)/descry)
+	$(INSTALL) -m 755 $B/descryd $B/descry $(DESTDIR)$(bindir)
+	$(call fill,systemd/user/descryd.service.in,$(unitdir)/user/descryd.service)
+	$(call fill,systemd/system/descryd.service.in,$(unitdir)/system/descryd.service)
+	$(call fill,systemd/dbus/session.service.in,$(datadir)/dbus-1/services/org.descry.Descry1.service)
+	$(call fill,systemd/dbus/system.service.in,$(datadir)/dbus-1/system-services/org.descry.Descry1.service)
+	$(INSTALL) -m 644 systemd/dbus/policy.conf $(DESTDIR)$(datadir)/dbus-1/system.d/org.descry.Descry1.conf
+	$(INSTALL) -m 644 systemd/descry.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/descry.conf
+	$(INSTALL) -m 644 systemd/http-camera.conf README.md $(DESTDIR)$(datadir)/doc/descry
+	$(INSTALL) -m 644 config/descry.conf $(DESTDIR)$(sysconfdir)/descry/descry.conf
+	$(INSTALL) -m 644 config/completion.bash $(DESTDIR)$(datadir)/bash-completion/completions/descry
+	$(INSTALL) -m 644 config/descry.1 $(DESTDIR)$(mandir)/man1
+	$(INSTALL) -m 644 config/descry.conf.5 $(DESTDIR)$(mandir)/man5
+	$(INSTALL) -m 644 config/descryd.8 $(DESTDIR)$(mandir)/man8
+	$(INSTALL) -m 644 engine/models/*.gguf $(DESTDIR)$(datadir)/descry/models
+
+uninstall:  ## remove what install put in place; the configuration stays
+	rm -f $(addprefix $(DESTDIR),$(bindir)/descryd $(bindir)/descry $(unitdir)/user/descryd.service \
+	  $(unitdir)/system/descryd.service $(datadir)/dbus-1/services/org.descry.Descry1.service \
+	  $(datadir)/dbus-1/system-services/org.descry.Descry1.service \
+	  $(datadir)/dbus-1/system.d/org.descry.Descry1.conf $(PREFIX)/lib/sysusers.d/descry.conf \
+	  $(datadir)/bash-completion/completions/descry $(mandir)/man1/descry.1 \
+	  $(mandir)/man5/descry.conf.5 $(mandir)/man8/descryd.8)
+	rm -rf $(DESTDIR)$(datadir)/descry $(DESTDIR)$(datadir)/doc/descry
+
+# Written from the programs' own tables and kept in the repository, so that a
+# cross build need not run what it built; a test compares.
+documents: programs  ## write descry.conf, the manual pages and the completion anew
+	config/write-documents.sh $B config
 
 # --- tests --------------------------------------------------------------------
 check: deps-test  ## build with and without sanitizers, run every test

@@ -21,6 +21,7 @@
 #include "daemon/sandbox.h"
 #include "daemon/service.h"
 #include "daemon/speech.h"
+#include "daemon/watchdog.h"
 #include "daemon/worker_process.h"
 
 #define WORKER_SOCKET 3
@@ -173,6 +174,7 @@ static int serve(struct daemon *daemon)
 	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, 0 };
 	struct speech_options speech = { .on_speaking = on_speaking, .data = daemon };
 	struct service *service = &daemon->service;
+	struct watchdog *watchdog = NULL;
 	struct loop_source *signal_source;
 	struct failure failure;
 	int r;
@@ -189,9 +191,12 @@ static int serve(struct daemon *daemon)
 		log_error("%s", failure.message);
 		return failure_info(failure.kind)->exit_status;
 	}
+	if (watchdog_open(service, &watchdog) < 0)
+		log_warning("The watchdog will not be fed.");
 	sd_notify(0, "READY=1");
 	r = loop_run(service->loop);
 	sd_notify(0, "STOPPING=1");
+	watchdog_free(watchdog);
 	if (r < 0)
 		log_error("The event loop failed: %s.", strerror(-r));
 	return r < 0 ? 1 : r;

@@ -281,6 +281,11 @@ const char *speech_trouble(const struct speech *speech)
 	return speech->trouble;
 }
 
+bool speech_alive(struct speech *speech)
+{
+	return !speech->tts || tts_alive(speech->tts);
+}
+
 struct tts *speech_tts(struct speech *speech)
 {
 	return speech->tts;

@@ -51,6 +51,8 @@ unsigned speech_volume(const struct speech *speech);
 
 /* Why nothing can be heard now, or "". */
 const char *speech_trouble(const struct speech *speech);
+/* Whether the speech threads still do their work; see tts_alive(). */
+bool speech_alive(struct speech *speech);
 /* NULL when speech is not available at all. */
 struct tts *speech_tts(struct speech *speech);
 

@@ -1,0 +1,22 @@
+# Completion of descry(1) for bash, written by `descry --print-completion`.
+_descry()
+{
+	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[*]:1:COMP_CWORD-1}
+	local words=
+	case "$before " in
+	"describe "*) words=' --local --quiet --speak --beam --alternatives --verbosity --model --threads --wav --json --system --help' ;;
+	"say "*) words=' --priority --language --json --system --help' ;;
+	"repeat "*) words=' --json --system --help' ;;
+	"stop "*) words=' --json --system --help' ;;
+	"status "*) words=' --json --system --help' ;;
+	"set "*) words=' --json --system --help' ;;
+	"voices "*) words=' --json --system --help' ;;
+	" ") words=' describe say repeat stop status set voices --help --version' ;;
+	esac
+	if [[ $word == -* || $COMP_CWORD -eq 1 ]]; then
+		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
+	else
+		mapfile -t COMPREPLY < <(compgen -W "${words//--*/}" -- "$word"; compgen -f -- "$word")
+	fi
+}
+complete -o filenames -F _descry descry
