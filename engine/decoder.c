@@ -9,6 +9,7 @@
 #include "engine/activation.h"
 #include "engine/error.h"
 #include "engine/half.h"
+#include "engine/kernels/isa.h"
 #include "engine/limits.h"
 
 #include <cblas.h>
@@ -38,9 +39,9 @@ struct decoder {
 	struct matrix region, key, query, gates_image, gates_context, output_image,
 		output_context;
 	const float *region_bias, *query_bias;
-	/* matrices that were widened from 16 bits */
-	float *widened[32];
-	size_t widened_count;
+	/* what matrices need beside the file: 16 bits widened, rows of codes summed */
+	void *owned[32];
+	size_t owned_count;
 };
 
 struct decoder_state {
@@ -184,6 +185,7 @@ static void load_matrix(struct loader *loader, const char *name, size_t rows,
 {
 	struct decoder *decoder = loader->decoder;
 	struct decoder_tensor tensor;
+	void *owned;
 
 	if (!load(loader, name, rows, columns, &tensor))
 		return;
@@ -191,18 +193,21 @@ static void load_matrix(struct loader *loader, const char *name, size_t rows,
 		.type = tensor.type, .rows = rows, .columns = columns,
 		.data = tensor.data, .scales = tensor.scales,
 	};
+	if (tensor.type == MATRIX_F32)
+		return;
+	owned = malloc((tensor.type == MATRIX_F16 ? rows * columns : rows) * sizeof(float));
+	if (!owned) {
+		loader->status = engine_fail_memory(loader->error);
+		return;
+	}
+	decoder->owned[decoder->owned_count++] = owned;
 	if (tensor.type == MATRIX_F16) {
-		const uint16_t *half = tensor.data;
-		float *wide = malloc(rows * columns * sizeof(*wide));
-
-		if (!wide) {
-			loader->status = engine_fail_memory(loader->error);
-			return;
-		}
-		half_to_floats(half, rows * columns, wide);
-		decoder->widened[decoder->widened_count++] = wide;
+		half_to_floats(tensor.data, rows * columns, owned);
 		ret_matrix->type = MATRIX_F32;
-		ret_matrix->data = wide;
+		ret_matrix->data = owned;
+	} else {
+		matvec_q8_sums(tensor.data, rows, columns, owned);
+		ret_matrix->sums = owned;
 	}
 }
 
@@ -332,8 +337,8 @@ struct decoder *decoder_free(struct decoder *decoder)
 {
 	if (!decoder)
 		return NULL;
-	for (size_t i = 0; i < decoder->widened_count; i++)
-		free(decoder->widened[i]);
+	for (size_t i = 0; i < decoder->owned_count; i++)
+		free(decoder->owned[i]);
 	free(decoder);
 	return NULL;
 }
@@ -364,7 +369,7 @@ static struct vectors place_vectors(struct plan *plan, size_t capacity, size_t l
 {
 	return (struct vectors){
 		.values = place_floats(plan, capacity * length),
-		.codes = place(plan, capacity * length, 1),
+		.codes = place(plan, capacity * length + VECTORS_OVERREAD, 1),
 		.scales = place_floats(plan, capacity),
 		.length = length,
 		.capacity = capacity,

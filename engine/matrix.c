@@ -9,44 +9,64 @@
  */
 #include "engine/matrix.h"
 
+#include "engine/kernels/isa.h"
+
 #include <cblas.h>
-#include <math.h>
 #include <string.h>
+
+/* A part of a product at a time, so that what is added to stays in the cache. */
+#define TILE_ROWS 128u
+#define TILE_VECTORS 64u
 
 static void encode(struct vectors *x, size_t count)
 {
 	for (; x->coded < count; x->coded++) {
 		size_t start = x->coded * x->length;
 
-		matrix_quantise_row(x->values + start, x->length, x->codes + start,
-				    &x->scales[x->coded]);
+		quantise_q8(x->values + start, x->length, x->codes + start, &x->scales[x->coded]);
 	}
 }
 
-static int32_t dot(const int8_t *a, const int8_t *b, size_t length)
+static void multiply_tile(const struct matrix *matrix, size_t row, size_t rows,
+			  const struct vectors *x, size_t vector, size_t count,
+			  float factor, bool add, float *y, size_t y_stride)
 {
-	int32_t sum = 0;
+	matvec_q8_function *matvec = isa_best()->matvec_q8;
+	struct matrix_q8 part = {
+		.weights = (const int8_t *)matrix->data + row * matrix->columns,
+		.scales = matrix->scales + row, .sums = matrix->sums + row,
+		.rows = rows, .columns = matrix->columns,
+	};
+	const int8_t *codes = x->codes + vector * x->length;
+	float products[TILE_VECTORS * TILE_ROWS];
 
-	for (size_t i = 0; i < length; i++)
-		sum += a[i] * b[i];
-	return sum;
+	y += vector * y_stride + row;
+	if (!add && factor == 1.0f) {
+		matvec(&part, 0, rows, codes, x->scales + vector, count, x->length, y, y_stride);
+		return;
+	}
+	matvec(&part, 0, rows, codes, x->scales + vector, count, x->length, products, TILE_ROWS);
+	for (size_t j = 0; j < count; j++) {
+		for (size_t r = 0; r < rows; r++) {
+			float product = factor * products[j * TILE_ROWS + r];
+			float *out = &y[j * y_stride + r];
+
+			*out = add ? *out + product : product;
+		}
+	}
 }
 
 static void multiply_codes(const struct matrix *matrix, struct vectors *x, size_t count,
 			   float factor, bool add, float *y, size_t y_stride)
 {
-	const int8_t *weights = matrix->data;
-
 	encode(x, count);
-	for (size_t r = 0; r < matrix->rows; r++) {
-		const int8_t *row = weights + r * matrix->columns;
+	for (size_t j = 0; j < count; j += TILE_VECTORS) {
+		size_t vectors = count - j < TILE_VECTORS ? count - j : TILE_VECTORS;
 
-		for (size_t j = 0; j < count; j++) {
-			int32_t sum = dot(row, x->codes + j * x->length, matrix->columns);
-			float product = factor * matrix->scales[r] * x->scales[j] * (float)sum;
-			float *out = &y[j * y_stride + r];
+		for (size_t r = 0; r < matrix->rows; r += TILE_ROWS) {
+			size_t rows = matrix->rows - r < TILE_ROWS ? matrix->rows - r : TILE_ROWS;
 
-			*out = add ? *out + product : product;
+			multiply_tile(matrix, r, rows, x, j, vectors, factor, add, y, y_stride);
 		}
 	}
 }
@@ -75,26 +95,4 @@ void matrix_row(const struct matrix *matrix, size_t row, float *ret_values)
 	}
 	memcpy(ret_values, (const float *)matrix->data + row * matrix->columns,
 	       matrix->columns * sizeof(float));
-}
-
-void matrix_quantise_row(const float *values, size_t length, int8_t *ret_codes,
-			 float *ret_scale)
-{
-	float largest = 0.0f, inverse;
-
-	for (size_t i = 0; i < length; i++)
-		largest = fmaxf(largest, fabsf(values[i]));
-	if (!(largest > 0.0f) || !isfinite(largest)) {
-		memset(ret_codes, 0, length);
-		*ret_scale = 0.0f;
-		return;
-	}
-	inverse = 127.0f / largest;
-	for (size_t i = 0; i < length; i++) {
-		/* the order of the bounds turns a NaN into one of them */
-		float code = fminf(fmaxf(rintf(values[i] * inverse), -127.0f), 127.0f);
-
-		ret_codes[i] = (int8_t)code;
-	}
-	*ret_scale = largest / 127.0f;
 }

@@ -25,13 +25,16 @@ struct matrix {
 	size_t rows, columns;
 	const void *data;
 	const float *scales;	/* I8: one a row; otherwise NULL */
+	const int32_t *sums;	/* I8: of each row's codes, which the kernels need */
 };
+
+#define VECTORS_OVERREAD 64u
 
 /* A group of vectors of one length, each also as 8-bit codes once a product
  * asked for them. Memory belongs to the caller. */
 struct vectors {
 	float *values;		/* capacity × length */
-	int8_t *codes;		/* capacity × length */
+	int8_t *codes;		/* capacity × length, VECTORS_OVERREAD more to read */
 	float *scales;		/* capacity */
 	size_t length, capacity;
 	size_t coded;		/* how many of the first vectors have valid codes */
@@ -50,10 +53,5 @@ void matrix_multiply(const struct matrix *matrix, struct vectors *x, size_t coun
 
 /* Copies one row as floats. */
 void matrix_row(const struct matrix *matrix, size_t row, float *ret_values);
-
-/* The nearest codes with one scale: value ≈ scale × code, the scale being the
- * largest magnitude / 127. */
-void matrix_quantise_row(const float *values, size_t length, int8_t *ret_codes,
-			 float *ret_scale);
 
 #endif

@@ -6,6 +6,7 @@
 #include "tests/unit/small_decoder.h"
 
 #include "engine/half.h"
+#include "engine/kernels/isa.h"
 #include "engine/random.h"
 
 #include <stdio.h>
@@ -52,8 +53,7 @@ static void add(struct small_decoder *small, struct random *random, enum matrix_
 
 		scales = malloc(rows * sizeof(*scales));
 		for (size_t r = 0; r < rows; r++) {
-			matrix_quantise_row(values + r * columns, columns, codes + r * columns,
-					    &scales[r]);
+			quantise_q8(values + r * columns, columns, codes + r * columns, &scales[r]);
 			for (size_t k = 0; k < columns; k++)
 				values[r * columns + k] = scales[r] * (float)codes[r * columns + k];
 		}
