@@ -134,7 +134,7 @@ int caption_write(struct caption_writer *writer, const struct engine_features *f
 	status = check_options(&chosen, error);
 	if (status != 0)
 		return status;
-	status = generation_run(writer->generation, features, &chosen, &hypotheses, &count, error);
+	status = generation_run(writer->generation, features, &chosen, 0, &hypotheses, &count, error);
 	if (status != 0)
 		return status;
 	if (count > chosen.alternatives)

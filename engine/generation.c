@@ -28,9 +28,10 @@
 #include <string.h>
 
 #define LENGTH_POWER 0.7f
-#define SAMPLES LIMIT_ALTERNATIVES	/* that grow at once */
+#define SAMPLES GENERATION_CROWD	/* that grow at once */
 #define ROWS (LIMIT_BEAM + SAMPLES)
-#define POOL 32u			/* sentences kept */
+#define DRAWN 10u			/* likeliest words that a free sample draws from */
+#define POOL 48u			/* sentences kept */
 #define SAMPLE_ROUNDS 8u
 #define NO_WORD UINT32_MAX
 
@@ -219,21 +220,29 @@ static size_t advance_beams(struct generation *generation, size_t count, size_t 
 
 /* --- Samples ------------------------------------------------------------------ */
 
-static unsigned draw_from(unsigned count)
+/* How samples are drawn: freely, or as the project's sampler does. */
+struct sampling {
+	bool free;
+	float power;
+};
+
+static unsigned draw_from(const struct sampling *sampling, unsigned count)
 {
+	if (sampling->free)
+		return DRAWN;
 	return count < 4 ? 4 : count < 7 ? 2 : 1;
 }
 
 /* Ends a sample for which the decoder yields no number. */
 static void advance_sample(struct generation *generation, unsigned number, unsigned step,
-			   float power)
+			   const struct sampling *sampling)
 {
 	struct growth *sample = &generation->samples[number];
 	const float *logits = generation->logits + (size_t)sample->row * generation->words;
 	float total = generation->activation->log_sum_exp(logits, generation->words);
-	struct candidate best[4];
-	size_t width = draw_from(sample->count), found = 0;
-	float weights[4], sum = 0.0f, left;
+	struct candidate best[DRAWN];
+	size_t width = draw_from(sampling, sample->count), found = 0;
+	float weights[DRAWN], sum = 0.0f, left;
 	unsigned pick = 0;
 
 	for (size_t word = VOCABULARY_END;; word++) {
@@ -254,7 +263,7 @@ static void advance_sample(struct generation *generation, unsigned number, unsig
 		return;
 	}
 	for (size_t i = 0; i < found; i++) {
-		weights[i] = expf(power * (best[i].score - best[0].score));
+		weights[i] = expf(sampling->power * (best[i].score - best[0].score));
 		sum += weights[i];
 	}
 	left = sum * (float)random_unit(&generation->streams[number]);
@@ -267,8 +276,9 @@ static void advance_sample(struct generation *generation, unsigned number, unsig
 /* --- Growing -------------------------------------------------------------------- */
 
 /* Grows beams and samples until all have ended. */
-static int grow(struct generation *generation, size_t width, size_t samples, float power,
-		const atomic_bool *cancel, size_t *ret_beams, struct engine_error *error)
+static int grow(struct generation *generation, size_t width, size_t samples,
+		const struct sampling *sampling, const atomic_bool *cancel, size_t *ret_beams,
+		struct engine_error *error)
 {
 	size_t beams = width > 0;
 
@@ -297,7 +307,7 @@ static int grow(struct generation *generation, size_t width, size_t samples, flo
 		beams = advance_beams(generation, beams, width, step);
 		for (unsigned i = 0; i < samples; i++) {
 			if (!generation->samples[i].ended)
-				advance_sample(generation, i, step, power);
+				advance_sample(generation, i, step, sampling);
 		}
 	}
 	*ret_beams = beams;
@@ -306,29 +316,33 @@ static int grow(struct generation *generation, size_t width, size_t samples, flo
 
 /* --- Sentences found ------------------------------------------------------------ */
 
-static bool is_known(const struct generation *generation, const struct hypothesis *hypothesis)
+static struct hypothesis *find_known(struct generation *generation,
+				     const struct hypothesis *hypothesis)
 {
 	for (size_t i = 0; i < generation->pool_count; i++) {
-		const struct hypothesis *other = &generation->pool[i];
+		struct hypothesis *other = &generation->pool[i];
 
 		if (other->count == hypothesis->count &&
 		    memcmp(other->words, hypothesis->words,
 			   hypothesis->count * sizeof(*hypothesis->words)) == 0)
-			return true;
+			return other;
 	}
-	return false;
+	return NULL;
 }
 
-/* Reads a sentence off the trellis into the pool, unless it is there. */
-static void keep(struct generation *generation, const struct growth *growth)
+/* Reads a sentence off the trellis into the pool, unless it is there; gives it the
+ * votes either way. */
+static void keep(struct generation *generation, const struct growth *growth, unsigned votes)
 {
 	size_t cells = generation->cells, slot = generation->pool_count;
 	struct hypothesis *hypothesis = &generation->pool[slot];
 	float *attention = generation->pool_attention + slot * LIMIT_WORDS * cells;
 	const struct node *node = growth->last;
+	struct hypothesis *known;
 
 	if (slot == POOL || growth->count == 0)
 		return;
+	hypothesis->votes = votes;
 	hypothesis->count = growth->count;
 	for (unsigned i = growth->count; i-- > 0; node = node->previous) {
 		hypothesis->words[i] = node->word;
@@ -342,7 +356,10 @@ static void keep(struct generation *generation, const struct growth *growth)
 	hypothesis->score = growth->score / powf((float)(growth->count + 1), LENGTH_POWER);
 	hypothesis->ended = growth->ended;
 	hypothesis->attention = cells > 0 ? attention : NULL;
-	if (!is_known(generation, hypothesis))
+	known = find_known(generation, hypothesis);
+	if (known)
+		known->votes += votes;
+	else
 		generation->pool_count++;
 }
 
@@ -361,24 +378,37 @@ static void sort_pool(struct generation *generation, size_t start)
 	}
 }
 
-static int search_beam(struct generation *generation, size_t width, const atomic_bool *cancel,
-		       struct engine_error *error)
+/* `crowd` samples grow beside the beam; they follow its sentences in the pool. */
+static int search_beam(struct generation *generation, size_t width, unsigned crowd,
+		       const struct engine_caption_options *options, struct engine_error *error)
 {
+	static const struct sampling sampling = { .free = true, .power = 1.0f };
 	size_t beams, start = generation->pool_count;
-	int status = grow(generation, width, 0, 0.0f, cancel, &beams, error);
+	int status;
 
+	for (unsigned i = 0; i < crowd; i++)
+		generation->streams[i] = random_stream(options->seed, i);
+	status = grow(generation, width, crowd, &sampling, options->cancel, &beams, error);
 	if (status != 0)
 		return status;
 	for (size_t i = 0; i < beams; i++)
-		keep(generation, &generation->beams[i]);
+		keep(generation, &generation->beams[i], 0);
+	sort_pool(generation, start);
+	start = generation->pool_count;
+	for (size_t i = 0; i < crowd; i++)
+		keep(generation, &generation->samples[i], 1);
 	sort_pool(generation, start);
 	return 0;
 }
 
 /* Draws until `wanted` different sentences stand, or chance has no more. */
-static int search_samples(struct generation *generation, size_t wanted, float power,
-			  uint64_t seed, const atomic_bool *cancel, struct engine_error *error)
+static int search_samples(struct generation *generation, size_t wanted,
+			  const struct engine_caption_options *options,
+			  struct engine_error *error)
 {
+	struct sampling sampling = {
+		.power = options->temperature > 0.0f ? options->temperature : 5.0f,
+	};
 	size_t start = generation->pool_count, beams;
 	uint64_t stream = 0;
 
@@ -387,37 +417,35 @@ static int search_samples(struct generation *generation, size_t wanted, float po
 		int status;
 
 		for (size_t i = 0; i < samples; i++)
-			generation->streams[i] = random_stream(seed, stream++);
-		status = grow(generation, 0, samples, power, cancel, &beams, error);
+			generation->streams[i] = random_stream(options->seed, stream++);
+		status = grow(generation, 0, samples, &sampling, options->cancel, &beams, error);
 		if (status != 0)
 			return status;
 		for (size_t i = 0; i < samples; i++)
-			keep(generation, &generation->samples[i]);
+			keep(generation, &generation->samples[i], 1);
 	}
 	sort_pool(generation, start);
 	return 0;
 }
 
 int generation_run(struct generation *generation, const struct engine_features *features,
-		   const struct engine_caption_options *options,
+		   const struct engine_caption_options *options, unsigned crowd,
 		   const struct hypothesis **ret_hypotheses, size_t *ret_count,
 		   struct engine_error *error)
 {
 	size_t wanted = options->alternatives > 0 ? options->alternatives : 1;
 	size_t width = options->search == ENGINE_SEARCH_GREEDY ? 1 : options->beam;
-	float power = options->temperature > 0.0f ? options->temperature : 5.0f;
 	int status = 0;
 
 	generation->pool_count = 0;
 	decoder_state_begin(generation->state, features);
 	if (options->search != ENGINE_SEARCH_SAMPLE) {
-		status = search_beam(generation, width, options->cancel, error);
+		status = search_beam(generation, width, crowd, options, error);
 		if (status == 0 && generation->pool_count < wanted)
-			status = search_beam(generation, LIMIT_BEAM, options->cancel, error);
+			status = search_beam(generation, LIMIT_BEAM, 0, options, error);
 	}
 	if (status == 0 && generation->pool_count < wanted)
-		status = search_samples(generation, wanted, power, options->seed,
-					options->cancel, error);
+		status = search_samples(generation, wanted, options, error);
 	if (status != 0)
 		return status;
 	if (generation->pool_count == 0)

@@ -19,8 +19,12 @@ struct hypothesis {
 	float log_probability;	/* with the end mark, if `ended` */
 	float score;		/* log_probability / (count + 1)^0.7 */
 	bool ended;		/* false: cut off at LIMIT_WORDS */
+	unsigned votes;		/* samples that came out so */
 	const float *attention;	/* count × cells, NULL without attention */
 };
+
+/* The most samples that can grow beside a beam. */
+#define GENERATION_CROWD LIMIT_ALTERNATIVES
 
 struct generation;
 
@@ -30,10 +34,13 @@ int generation_open(const struct decoder *decoder, struct generation **ret_gener
 struct generation *generation_free(struct generation *generation);
 
 /* Finds at least options->alternatives different sentences where the decoder has
- * them, best first. options->beam must not be 0. The result belongs to the
+ * them: first those of the search, best first, then others. options->beam must
+ * not be 0. Beside a beam grow `crowd` free samples, drawn from the 10 likeliest
+ * words in proportion to probability, which show what else the decoder holds
+ * possible; they cost no further pass over the weights. The result belongs to the
  * generation and holds until its next run. */
 int generation_run(struct generation *generation, const struct engine_features *features,
-		   const struct engine_caption_options *options,
+		   const struct engine_caption_options *options, unsigned crowd,
 		   const struct hypothesis **ret_hypotheses, size_t *ret_count,
 		   struct engine_error *error);
 

@@ -151,7 +151,7 @@ static void check_beam(enum decoder_kind kind, uint64_t seed, unsigned width)
 
 	bench_open(&bench, kind, seed);
 	expected = plain_search(&bench, width);
-	assert_int_equal(generation_run(bench.generation, &bench.features, &options, &found,
+	assert_int_equal(generation_run(bench.generation, &bench.features, &options, 0, &found,
 					&count, &error), 0);
 	assert_int_equal(found[0].ended, expected.ended);
 	assert_int_equal(found[0].count, expected.count - expected.ended);
@@ -190,7 +190,7 @@ static void test_attention_belongs_to_its_word(void **state)
 	(void)state;
 	bench_open(&bench, DECODER_LSTM_ATTENTION, 5);
 	cells = decoder_cells(bench.small.decoder);
-	assert_int_equal(generation_run(bench.generation, &bench.features, &options, &found,
+	assert_int_equal(generation_run(bench.generation, &bench.features, &options, 0, &found,
 					&count, &error), 0);
 	for (size_t k = 0; k < count; k++) {
 		decoder_state_begin(bench.state, &bench.features);
@@ -228,7 +228,7 @@ static void test_alternatives_differ(void **state)
 		size_t count;
 
 		bench_open(&bench, DECODER_LSTM, 30);
-		assert_int_equal(generation_run(bench.generation, &bench.features, &options, &found,
+		assert_int_equal(generation_run(bench.generation, &bench.features, &options, 0, &found,
 						&count, &error), 0);
 		assert_true(count >= 10);
 		for (size_t i = 0; i < count; i++) {
@@ -251,13 +251,42 @@ static void test_first_stays_with_more_alternatives(void **state)
 
 	(void)state;
 	bench_open(&bench, DECODER_GRU, 61);
-	assert_int_equal(generation_run(bench.generation, &bench.features, &options, &found,
+	assert_int_equal(generation_run(bench.generation, &bench.features, &options, 0, &found,
 					&count, &error), 0);
 	alone = found[0];
 	options.alternatives = 8;
-	assert_int_equal(generation_run(bench.generation, &bench.features, &options, &found,
+	assert_int_equal(generation_run(bench.generation, &bench.features, &options, 0, &found,
 					&count, &error), 0);
 	assert_true(same_words(&alone, &found[0]));
+	bench_close(&bench);
+}
+
+/* The samples beside a beam change nothing about it, and each of them counts. */
+static void test_crowd(void **state)
+{
+	struct bench bench;
+	struct engine_caption_options options = { .beam = 3, .seed = 8 };
+	const struct hypothesis *found;
+	struct hypothesis alone[3];
+	struct engine_error error;
+	size_t count, votes = 0;
+
+	(void)state;
+	bench_open(&bench, DECODER_LSTM_ATTENTION, 62);
+	assert_int_equal(generation_run(bench.generation, &bench.features, &options, 0, &found,
+					&count, &error), 0);
+	assert_int_equal(count, 3);
+	memcpy(alone, found, sizeof(alone));
+	assert_int_equal(generation_run(bench.generation, &bench.features, &options,
+					GENERATION_CROWD, &found, &count, &error), 0);
+	assert_true(count > 3);
+	for (size_t i = 0; i < 3; i++)
+		assert_true(same_words(&alone[i], &found[i]));
+	for (size_t i = 0; i < count; i++) {
+		votes += found[i].votes;
+		assert_true(i < 3 || found[i].votes > 0);
+	}
+	assert_int_equal(votes, GENERATION_CROWD);
 	bench_close(&bench);
 }
 
@@ -297,20 +326,20 @@ static void test_sampler(void **state)
 
 	(void)state;
 	bench_open(&bench, DECODER_LSTM_ATTENTION, 70);
-	assert_int_equal(generation_run(bench.generation, &bench.features, &options, &found,
+	assert_int_equal(generation_run(bench.generation, &bench.features, &options, 0, &found,
 					&count, &error), 0);
 	assert_true(count >= 10);
 	memcpy(first, found, sizeof(first));
 	for (size_t i = 0; i < 10; i++)
 		check_sample(&bench, &first[i]);
 
-	assert_int_equal(generation_run(bench.generation, &bench.features, &options, &found,
+	assert_int_equal(generation_run(bench.generation, &bench.features, &options, 0, &found,
 					&count, &error), 0);
 	for (size_t i = 0; i < 10; i++)
 		assert_true(same_words(&first[i], &found[i]));
 
 	options.seed = 100;
-	assert_int_equal(generation_run(bench.generation, &bench.features, &options, &found,
+	assert_int_equal(generation_run(bench.generation, &bench.features, &options, 0, &found,
 					&count, &error), 0);
 	for (size_t i = 0; i < 10 && i < count; i++)
 		differing += !same_words(&first[i], &found[i]);
@@ -332,11 +361,11 @@ static void test_high_power_is_greedy(void **state)
 
 	(void)state;
 	bench_open(&bench, DECODER_GRU, 71);
-	assert_int_equal(generation_run(bench.generation, &bench.features, &options, &found,
+	assert_int_equal(generation_run(bench.generation, &bench.features, &options, 0, &found,
 					&count, &error), 0);
 	sample = found[0];
 	options = (struct engine_caption_options){ .search = ENGINE_SEARCH_GREEDY, .beam = 5 };
-	assert_int_equal(generation_run(bench.generation, &bench.features, &options, &found,
+	assert_int_equal(generation_run(bench.generation, &bench.features, &options, 0, &found,
 					&count, &error), 0);
 	assert_true(same_words(&sample, &found[0]));
 	bench_close(&bench);
@@ -353,7 +382,7 @@ static void test_cancelled(void **state)
 
 	(void)state;
 	bench_open(&bench, DECODER_LSTM, 80);
-	assert_int_equal(generation_run(bench.generation, &bench.features, &options, &found,
+	assert_int_equal(generation_run(bench.generation, &bench.features, &options, 0, &found,
 					&count, &error), ENGINE_CANCELLED);
 	bench_close(&bench);
 }
@@ -376,7 +405,7 @@ static void test_weights_not_numbers(void **state)
 			.search = (enum engine_search)search, .beam = 3,
 		};
 
-		assert_int_equal(generation_run(bench.generation, &bench.features, &options,
+		assert_int_equal(generation_run(bench.generation, &bench.features, &options, 0,
 						&found, &count, &error), ENGINE_BAD_MODEL);
 	}
 	bench_close(&bench);
@@ -454,6 +483,7 @@ int main(void)
 		cmocka_unit_test(test_attention_belongs_to_its_word),
 		cmocka_unit_test(test_alternatives_differ),
 		cmocka_unit_test(test_first_stays_with_more_alternatives),
+		cmocka_unit_test(test_crowd),
 		cmocka_unit_test(test_sampler),
 		cmocka_unit_test(test_high_power_is_greedy),
 		cmocka_unit_test(test_cancelled),

@@ -159,7 +159,7 @@ static void check_captions(struct golden *golden, const char *key, unsigned beam
 		size_t count;
 		char text[2048];
 
-		assert_int_equal(generation_run(golden->generation, &features, &options,
+		assert_int_equal(generation_run(golden->generation, &features, &options, 0,
 						&hypotheses, &count, &error), 0);
 		join(golden, &hypotheses[0], text);
 		assert_string_equal(text, json_string_value(json_object_get(expected, key)));
