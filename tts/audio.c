@@ -20,6 +20,7 @@
 #include <alsa/asoundlib.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <pa_linux_alsa.h>
 #include <portaudio.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -29,6 +30,7 @@
 
 #define RING_SAMPLES (1u << 15)		/* 1.5 s at 22,050 Hz */
 #define BUFFERS_PER_SECOND 50		/* the callback's buffer: 20 ms */
+#define PERIODS 8			/* of the device's buffer: short ones, for a quick stop */
 #define LATENCY_SECONDS 0.1		/* less underruns on several back ends */
 #define LATENCY_SECONDS_LIMIT 0.5	/* what a device may ask for instead */
 #define OPEN_MILLISECONDS 3000
@@ -207,9 +209,11 @@ static bool library_start(struct device *device)
 	if (library_ready && !device->search)
 		return true;
 	atomic_store(&device->in_library, true);
+	quiet();
 	if (library_ready)
 		Pa_Terminate();
 	code = Pa_Initialize();
+	PaAlsa_SetNumPeriods(PERIODS);
 	library_ready = code == paNoError;
 	atomic_store(&device->in_library, false);
 	if (!library_ready)
@@ -466,7 +470,6 @@ int audio_new(const char *device_name, sem_t *wake, struct audio **ret_audio)
 			return -ENOMEM;
 		}
 	}
-	quiet();
 	*ret_audio = audio;
 	return 0;
 }
