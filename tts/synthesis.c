@@ -239,7 +239,7 @@ int synthesis_find_voice(const char *wanted, char ret_voice[VOICE_BYTES], struct
 	plus = strchr(wanted, '+');
 	if (plus)
 		base[plus - wanted] = '\0';
-	voice = find_base(base);
+	voice = *base ? find_base(base) : NULL;
 	if (!voice)
 		goto unknown;
 	if (plus) {
