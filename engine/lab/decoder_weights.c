@@ -143,8 +143,8 @@ static int read_tensor(const struct gguf *file, const char *name, size_t rows, s
 	return 0;
 }
 
-int decoder_weights_read(const struct gguf *file, struct decoder_weights **ret_weights,
-			 struct engine_error *error)
+int decoder_weights_read(const struct gguf *file, size_t cells,
+			 struct decoder_weights **ret_weights, struct engine_error *error)
 {
 	struct network_shape shape = { .layers = 1 };
 	struct decoder_weights *weights = NULL;
@@ -169,15 +169,7 @@ int decoder_weights_read(const struct gguf *file, struct decoder_weights **ret_w
 	dimensions(file, "class.weight", &columns, &shape.classes);
 	if (shape.kind == NETWORK_ATTENTION) {
 		dimensions(file, "region.weight", &columns, &shape.channels);
-		shape.cells = 64;
-		if (gguf_find(file, "descry.grid.cells") != NULL) {
-			uint32_t cells;
-
-			r = gguf_get_u32(file, "descry.grid.cells", &cells, error);
-			if (r != 0)
-				return r;
-			shape.cells = cells;
-		}
+		shape.cells = cells;
 	} else {
 		uint32_t layers;
 

@@ -25,8 +25,9 @@ struct decoder_weights {
 int decoder_weights_create(const struct network_shape *shape, const struct lexicon *vocabulary,
 			   uint64_t seed, struct decoder_weights **ret_weights,
 			   struct engine_error *error);
-int decoder_weights_read(const struct gguf *file, struct decoder_weights **ret_weights,
-			 struct engine_error *error);
+/* `cells` is the size of the encoder's grid. */
+int decoder_weights_read(const struct gguf *file, size_t cells,
+			 struct decoder_weights **ret_weights, struct engine_error *error);
 struct decoder_weights *decoder_weights_free(struct decoder_weights *weights);
 
 /* A copy with the words of `vocabulary` appended that it lacks, and with class

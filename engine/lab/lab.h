@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * lab.h: the laboratory's only public header: import, train, evaluate,
  * quantise. It is an archive of its own (liblab.a) on top of the engine, linked
@@ -31,5 +32,88 @@ struct lab_import_options {
 /* Writes a model file; the output is replaced only by one that opens. */
 int lab_import(const struct lab_import_options *options, const char *output,
 	       struct engine_error *error);
+/* --- Training ------------------------------------------------------------- */
+
+enum lab_phase {
+	LAB_PHASE_FEATURES,	/* photos through the encoder, once */
+	LAB_PHASE_LANGUAGE,	/* captions without photos */
+	LAB_PHASE_CAPTIONS,	/* cross-entropy on captioned photos */
+	LAB_PHASE_REWARD,	/* self-critical training on CIDEr-D */
+	LAB_PHASE_COUNT,
+};
+/* "features", "language", "captions", "reward" */
+const char *lab_phase_name(enum lab_phase phase);
+
+struct lab_train_progress {
+	enum lab_phase phase;
+	size_t step, steps;		/* of the phase; photos in LAB_PHASE_FEATURES */
+	double epoch;			/* of the phase, fractional */
+	double loss, reward;		/* means since the last report */
+	double learning_rate;
+	double captions_per_second;
+	double seconds, seconds_left;	/* since the start of the phase, and to its end */
+	bool validated;			/* `score` is new */
+	double score, best_score;	/* CIDEr-D on the validation photos, greedy */
+	const char *note;		/* a sentence to pass on, or NULL */
+};
+
+enum lab_decoder { LAB_DECODER_ATTENTION, LAB_DECODER_LSTM, LAB_DECODER_GRU };
+
+/* lab_train_defaults fills it; 0 epochs skip a phase. */
+struct lab_train_options {
+	const char *captions, *images;		/* caption file and photo folder */
+	const char *val_captions, *val_images;	/* NULL: every twentieth photo is held out;
+						 * val_images NULL: the same folder */
+	const char *model;			/* a model whose encoder is used */
+	const char *output;			/* model file to write */
+	const char *cache;			/* folder of features */
+	const char *const *texts;		/* files of captions without photos */
+	size_t text_count;
+	bool init;				/* start from the model's own decoder */
+	bool freeze_words;			/* with init: take no new words */
+
+	enum lab_decoder decoder;
+	unsigned hidden, layers;
+	unsigned minimum_count;			/* of a word, to enter the vocabulary */
+	bool class_scores;			/* the head's classes as further input */
+	bool mirrored;				/* photos also left-right exchanged */
+
+	double language_epochs, caption_epochs, reward_epochs;
+	double language_rate, caption_rate, reward_rate;	/* peak learning rates */
+	double final_rate;			/* share of it at the end of a phase */
+	unsigned warm_up;			/* steps */
+	unsigned batch;				/* photos of a step */
+	unsigned text_batch;			/* captions of a step */
+	unsigned samples;			/* captions drawn for each photo's reward */
+	double repetition_penalty;		/* off the reward for each content word said again */
+	double smoothing, dropout, feature_noise;
+	double weight_decay, clip;
+	uint64_t seed;
+	unsigned threads;			/* 0: as the engine chooses */
+
+	double validations;			/* an epoch */
+	unsigned patience;			/* validations without progress; 0: no end */
+	double problem_share;			/* unusable entries that are tolerated */
+	const char *checkpoint;			/* file, or NULL */
+	double checkpoint_seconds;
+	bool resume;				/* from `checkpoint` */
+	const char *report;			/* HTML file, or NULL */
+	double progress_seconds;
+
+	const atomic_bool *stop;		/* may be NULL; polled every step */
+	void (*progress)(void *user, const struct lab_train_progress *progress);
+	void *user;
+};
+
+void lab_train_defaults(struct lab_train_options *ret_options);
+/* "original": the decoder of the project that Descry grew from, 4 layers of 256
+ * cells trained by plain cross-entropy. ENGINE_BAD_OPTION for other names. */
+int lab_train_preset(const char *name, struct lab_train_options *options,
+		     struct engine_error *error);
+
+/* Trains a decoder and writes the model at each best validation. When stopped, a
+ * checkpoint is written (if one is wanted) and ENGINE_CANCELLED returned; with
+ * `resume` the run goes on exactly as if it had not been stopped. */
+int lab_train(const struct lab_train_options *options, struct engine_error *error);
 
 #endif
