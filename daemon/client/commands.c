@@ -12,6 +12,9 @@ const struct command *const commands[] = {
 	&command_status,
 	&command_set,
 	&command_voices,
+	&command_classify,
+	&command_model_info,
+	&command_model_import,
 	NULL,
 };
 

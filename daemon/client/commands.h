@@ -13,5 +13,7 @@ extern const struct command command_describe;
 extern const struct command command_say, command_repeat, command_stop, command_voices;
 /* status.c */
 extern const struct command command_status, command_set;
+/* model.c */
+extern const struct command command_model_info, command_model_import, command_classify;
 
 #endif

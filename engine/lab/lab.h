@@ -116,4 +116,29 @@ int lab_train_preset(const char *name, struct lab_train_options *options,
  * `resume` the run goes on exactly as if it had not been stopped. */
 int lab_train(const struct lab_train_options *options, struct engine_error *error);
 
+/* --- What a model is made of ----------------------------------------------- */
+
+struct lab_layer {
+	const char *name, *operation;	/* "Conv2d_1a_3x3", "conv2d" */
+	const char *kernel;		/* how it is computed here, "" for the input */
+	unsigned height, width, channels;	/* of what it yields */
+	uint64_t operation_count;	/* multiply-accumulates */
+	uint64_t weight_count, weight_bytes;
+};
+
+struct lab_inspection {
+	const struct engine_model_info *info;
+	const struct lab_layer *layers;
+	size_t layer_count;
+	uint64_t weight_count, weight_bytes;	/* of the encoder */
+	uint64_t decoder_count, decoder_bytes;
+	uint64_t arena_bytes;	/* that the values between the layers take, in one context */
+	bool quantised;		/* the encoder runs in 8 bits */
+};
+
+/* Opens a model and looks at each of its layers. */
+int lab_inspect(const char *path, struct lab_inspection **ret_inspection,
+		struct engine_error *error);
+struct lab_inspection *lab_inspection_free(struct lab_inspection *inspection);
+
 #endif
