@@ -30,13 +30,49 @@ B := build/$(VARIANT)
 
 # --- packages ---------------------------------------------------------------
 # Installed by the targets that need them, never by hand.
-PACKAGES_BUILD := gcc make pkg-config libc6-dev libturbojpeg0-dev libjpeg62-turbo-dev libpng-dev \
-  libexif-dev libopenblas-dev libespeak-ng-dev espeak-ng-data portaudio19-dev libasound2-dev \
-  libsamplerate0-dev libsndfile1-dev libdbus-1-dev libsystemd-dev libinih-dev libjansson-dev zlib1g-dev \
-  libevdev-dev libcurl4-openssl-dev libseccomp-dev dbus
-PACKAGES_TEST := libcmocka-dev espeak-ng python3 python3-dbus python3-numpy python3-pil pocketsphinx \
-  pocketsphinx-en-us sox jackd2 libasound2-plugins git mandoc qemu-user-static \
-  gcc-aarch64-linux-gnu libc6-dev-arm64-cross
+PACKAGES_BUILD := \
+  gcc \
+  make \
+  pkg-config \
+  libc6-dev \
+  libturbojpeg0-dev \
+  libjpeg62-turbo-dev \
+  libpng-dev \
+  libexif-dev \
+  libopenblas-dev \
+  libespeak-ng-dev \
+  espeak-ng-data \
+  portaudio19-dev \
+  libasound2-dev \
+  libsamplerate0-dev \
+  libsndfile1-dev \
+  libdbus-1-dev \
+  libsystemd-dev \
+  libinih-dev \
+  libjansson-dev \
+  zlib1g-dev \
+  libevdev-dev \
+  libcurl4-openssl-dev \
+  libseccomp-dev \
+  dbus
+PACKAGES_TEST := \
+  libcmocka-dev \
+  espeak-ng \
+  python3 \
+  python3-dbus \
+  python3-gi \
+  python3-numpy \
+  python3-pil \
+  pocketsphinx \
+  pocketsphinx-en-us \
+  sox \
+  jackd2 \
+  libasound2-plugins \
+  git \
+  mandoc \
+  qemu-user-static \
+  gcc-aarch64-linux-gnu \
+  libc6-dev-arm64-cross
 
 # --- flags ------------------------------------------------------------------
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion -Wvla \

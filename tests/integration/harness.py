@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the tests over a real message bus share: a private bus, a daemon on it,
+and TAP. A test is a function decorated with @test that raises when it fails;
+run() runs them in order and prints one line each.
+
+    BUILD           folder of the programs (tests/run.sh sets it)
+    DESCRY_MODEL    the model; the default one of the repository otherwise
+"""
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+import dbus
+import dbus.mainloop.glib
+from gi.repository import GLib
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build/x86_64"))
+MODEL = os.environ.get("DESCRY_MODEL", os.path.join(ROOT, "engine/models/descry-en.gguf"))
+PHOTOS = os.path.join(ROOT, "tests/photos")
+DESCRYD = os.path.join(BUILD, "descryd")
+DESCRY = os.path.join(BUILD, "descry")
+NAME = "org.descry.Descry1"
+PATH = "/org/descry/Descry1"
+
+dbus.mainloop.glib.DBusGMainLoop(set_as_default=True)
+_tests = []
+
+
+class Skip(Exception):
+    """Raised by a test that cannot run here; the text says why."""
+
+
+def test(function):
+    """Registers a test; its docstring is its name."""
+    _tests.append(function)
+    return function
+
+
+def need_model():
+    if not os.path.exists(MODEL):
+        raise Skip("there is no model file")
+
+
+def run():
+    """Runs the registered tests and exits."""
+    bad = 0
+    print(f"1..{len(_tests)}")
+    for number, function in enumerate(_tests, 1):
+        name = (function.__doc__ or function.__name__).strip().splitlines()[0]
+        try:
+            function()
+            print(f"ok {number} - {name}")
+        except Skip as reason:
+            print(f"ok {number} - {name} # SKIP {reason}")
+        except Exception:
+            bad += 1
+            print(f"not ok {number} - {name}")
+            for line in traceback.format_exc().splitlines():
+                print(f"# {line}")
+        sys.stdout.flush()
+    sys.exit(1 if bad else 0)
+
+
+def wait_for(condition, seconds=10.0, what="a condition"):
+    """Runs the main loop until the condition holds."""
+    context = GLib.MainContext.default()
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError(f"waited {seconds} s for {what}")
+        while context.iteration(False):
+            pass
+        time.sleep(0.005)
+
+
+class Bus:
+    """A private message bus; DBUS_SESSION_BUS_ADDRESS names it meanwhile."""
+
+    def __init__(self, services=None):
+        self.folder = tempfile.mkdtemp(prefix="descry-test-")
+        self.services = os.path.join(self.folder, "services")
+        os.mkdir(self.services)
+        for name, command in (services or {}).items():
+            with open(os.path.join(self.services, name + ".service"), "w") as file:
+                file.write(f"[D-BUS Service]\nName={name}\nExec={command}\n")
+        config = os.path.join(self.folder, "bus.conf")
+        with open(config, "w") as file:
+            file.write(f"""<busconfig><type>session</type>
+<listen>unix:path={self.folder}/bus</listen>
+<servicedir>{self.services}</servicedir>
+<policy context="default"><allow send_destination="*" eavesdrop="true"/>
+<allow eavesdrop="true"/><allow own="*"/></policy>
+<limit name="max_replies_per_connection">50000</limit></busconfig>""")
+        self.config = config
+        self.process = None
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen(
+            ["dbus-daemon", "--config-file=" + self.config, "--nofork", "--print-address"],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        # without the guid, which is another after a restart
+        self.address = self.process.stdout.readline().decode().strip().split(",")[0]
+        os.environ["DBUS_SESSION_BUS_ADDRESS"] = self.address
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(self.folder, "bus"))
+
+    def close(self):
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def connect(self):
+        connection = dbus.bus.BusConnection(self.address)
+        connection.set_exit_on_disconnect(False)
+        return connection
+
+
+class Daemon:
+    """A descryd on the bus, with its log in a file and its speech in a WAV file."""
+
+    def __init__(self, bus, *arguments, config=None, model=MODEL, environment=None, wait=True):
+        self.bus = bus
+        self.folder = tempfile.mkdtemp(prefix="descry-daemon-", dir=bus.folder)
+        self.wav = os.path.join(self.folder, "speech.wav")
+        self.log_path = os.path.join(self.folder, "log")
+        self.config = os.path.join(self.folder, "descry.conf")
+        with open(self.config, "w") as file:
+            file.write(config if config is not None else "")
+        command = [DESCRYD, "--config", self.config, "--set", "model.path=" + model,
+                   "--set", "speech.wav=" + self.wav, "--set", "log.level=debug", *arguments]
+        self.log_file = open(self.log_path, "wb")
+        self.process = subprocess.Popen(command, stderr=self.log_file, stdin=subprocess.DEVNULL,
+                                        env={**os.environ, **(environment or {})})
+        self.connection = bus.connect()
+        if wait:
+            wait_for(self.running, what="descryd on the bus")
+            self.object = self.connection.get_object(NAME, PATH, introspect=False)
+            self.interface = dbus.Interface(self.object, NAME)
+
+    def running(self):
+        if self.process.poll() is not None:
+            raise AssertionError(f"descryd ended with {self.process.returncode}: {self.log()}")
+        return self.connection.name_has_owner(NAME)
+
+    def log(self):
+        with open(self.log_path, errors="replace") as file:
+            return file.read()
+
+    def property(self, name):
+        return self.object.Get(NAME, name, dbus_interface="org.freedesktop.DBus.Properties")
+
+    def set_property(self, name, value):
+        kind = dbus.UInt32 if isinstance(value, int) else dbus.String
+        self.object.Set(NAME, name, kind(value, variant_level=1),
+                        dbus_interface="org.freedesktop.DBus.Properties")
+
+    def status(self):
+        return self.interface.Status()
+
+    def wait_idle(self):
+        wait_for(lambda: not self.property("Busy"), 60, "an empty queue")
+
+    def wait_model(self):
+        wait_for(lambda: self.property("Model") != "", 30, "the model")
+
+    def stop(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+        try:
+            return self.process.wait(10)
+        finally:
+            self.process.kill()
+            self.connection.close()
+            self.log_file.close()
+
+
+@contextlib.contextmanager
+def daemon(*arguments, **options):
+    """A daemon on a bus of its own."""
+    bus = Bus()
+    try:
+        served = Daemon(bus, *arguments, **options)
+        try:
+            yield served
+        finally:
+            served.stop()
+    finally:
+        bus.close()
+
+
+class Caller:
+    """A connection of its own that submits pictures and collects the results."""
+
+    def __init__(self, bus):
+        self.connection = bus.connect()
+        self.interface = dbus.Interface(
+            self.connection.get_object(NAME, PATH, introspect=False), NAME)
+        self.described, self.failed = {}, {}
+        self.connection.add_signal_receiver(self._on_described, "Described", NAME)
+        self.connection.add_signal_receiver(self._on_failed, "Failed", NAME)
+
+    def _on_described(self, job, caption, details):
+        self.described[int(job)] = (str(caption), details)
+
+    def _on_failed(self, job, error, message):
+        self.failed[int(job)] = (str(error), str(message))
+
+    def submit(self, file, **options):
+        return int(self.interface.Submit(dbus.types.UnixFd(file), options_of(**options)))
+
+    def wait(self, job, seconds=60):
+        wait_for(lambda: job in self.described or job in self.failed, seconds, f"job {job}")
+        return self.described.get(job) or self.failed[job]
+
+    def close(self):
+        self.connection.close()
+
+
+def options_of(**options):
+    return dbus.Dictionary({k: dbus.UInt32(v) if type(v) is int else v
+                            for k, v in options.items()}, signature="sv")
+
+
+def error_name(call, *arguments, **keywords):
+    """The D-Bus error that the call ends with."""
+    try:
+        call(*arguments, **keywords)
+    except dbus.DBusException as error:
+        return error.get_dbus_name()
+    raise AssertionError("the call did not fail")
+
+
+class Pipe:
+    """A picture that does not arrive until told to: keeps a job running."""
+
+    def __init__(self):
+        self.reader, self.writer = os.pipe()
+
+    def send(self, path):
+        with open(path, "rb") as file:
+            data = file.read()
+        os.set_blocking(self.writer, False)
+        while data:
+            try:
+                data = data[os.write(self.writer, data):]
+            except BlockingIOError:
+                time.sleep(0.002)
+        self.end()
+
+    def end(self):
+        if self.writer is not None:
+            os.close(self.writer)
+            self.writer = None
+
+    def close(self):
+        self.end()
+        os.close(self.reader)
+
+
+def descry(*arguments, stdin=subprocess.DEVNULL, timeout=120, environment=None):
+    """Runs the client; returns its completed process with text output."""
+    return subprocess.run([DESCRY, *arguments], stdin=stdin, capture_output=True, text=True,
+                          timeout=timeout, env={**os.environ, **(environment or {})})
