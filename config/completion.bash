@@ -11,7 +11,11 @@ _descry()
 	"status "*) words=' --json --system --help' ;;
 	"set "*) words=' --json --system --help' ;;
 	"voices "*) words=' --json --system --help' ;;
-	" ") words=' describe say repeat stop status set voices --help --version' ;;
+	"classify "*) words=' --count --model --threads --json --system --help' ;;
+	"model info "*) words=' --layers --json --system --help' ;;
+	"model import "*) words=' --output --metadata --labels --decoder --vocabulary --pool --grid --classes --mean --std --bgr --json --system --help' ;;
+	"model ") words=' info import' ;;
+	" ") words=' describe say repeat stop status set voices classify model --help --version' ;;
 	esac
 	if [[ $word == -* || $COMP_CWORD -eq 1 ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
