@@ -21,7 +21,7 @@
 #include <string.h>
 #include <strings.h>
 
-#define BUFFER_MILLISECONDS 60	/* eSpeak NG raises anything smaller to this */
+#define BUFFER_MILLISECONDS 0	/* eSpeak NG's choice, as in its own program: it colours some voices */
 
 struct voice {
 	struct tts_voice_info info;
