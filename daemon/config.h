@@ -22,6 +22,26 @@
 enum config_verbosity { VERBOSITY_BRIEF, VERBOSITY_NORMAL, VERBOSITY_FULL, VERBOSITY_COUNT };
 extern const char *const config_verbosities[];	/* NULL-terminated */
 
+enum { CONFIG_CAMERAS = 8, CONFIG_BUTTONS = 8 };
+
+/* [camera NAME]; its keys become a struct source_settings */
+struct config_camera {
+	char *name;
+	unsigned kind, format;		/* enum source_kind, enum source_format */
+	char *device, *command, *folder, *url, *files;
+	bool shell, announce;
+	unsigned width, height, warm, settle, open_timeout, stall_timeout, limit;
+};
+
+/* [button NAME] */
+struct config_button {
+	char *name;
+	char *device, *key, *chord;
+	bool grab;
+	unsigned on_short, on_double, on_long, on_chord;	/* enum action */
+	bool stops;
+};
+
 struct config {
 	/* [model] */
 	char *model_path;
@@ -38,6 +58,21 @@ struct config {
 	/* [sounds] */
 	bool sounds_tick, sounds_shutter, sounds_error, sounds_press, sounds_cover;
 	unsigned sounds_tick_after;
+	/* [camera NAME] */
+	struct config_camera cameras[CONFIG_CAMERAS];
+	unsigned camera_count;
+	/* [look] */
+	char *look_camera;
+	/* [watch] */
+	char *watch_camera;
+	unsigned watch_check, watch_pause, watch_duty, watch_settle, watch_moving;
+	double watch_motion, watch_change, watch_similarity;
+	double watch_cover_brightness, watch_cover_contrast;
+	unsigned watch_cover;
+	/* [button NAME], [keys] */
+	struct config_button buttons[CONFIG_BUTTONS];
+	unsigned button_count;
+	unsigned keys_double, keys_long;
 	/* [log] */
 	unsigned log_level;	/* enum log_level */
 };

@@ -402,6 +402,18 @@ void jobs_silence(struct jobs *jobs)
 	jobs->silenced = jobs->last_ticket;
 }
 
+bool jobs_audible(const struct jobs *jobs)
+{
+	for (unsigned i = 0; i < jobs->count; i++) {
+		const struct job *job = jobs->queue[i];
+
+		for (unsigned j = 0; j < job->ticket_count; j++)
+			if (job->tickets[j].speak && job->tickets[j].number > jobs->silenced)
+				return true;
+	}
+	return false;
+}
+
 bool jobs_busy(const struct jobs *jobs)
 {
 	return jobs->count > 0;

@@ -87,6 +87,8 @@ void jobs_cancel_owner(struct jobs *jobs, const char *owner);
 void jobs_cancel_callers(struct jobs *jobs);
 void jobs_silence(struct jobs *jobs);
 
+/* Whether somebody waits to hear a result: only then does work make a sound. */
+bool jobs_audible(const struct jobs *jobs);
 bool jobs_busy(const struct jobs *jobs);
 unsigned jobs_count(const struct jobs *jobs);
 

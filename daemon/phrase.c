@@ -52,3 +52,28 @@ char *phrase_caption(const char *caption, json_t *details, enum config_verbosity
 	free(text);
 	return NULL;
 }
+
+char *phrase_status(const struct phrase_status *status)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		return NULL;
+	if (status->model_trouble)
+		fprintf(out, "Pictures cannot be described. %s", status->model_trouble);
+	else if (status->busy)
+		fputs("A picture is being described.", out);
+	else
+		fputs("Ready.", out);
+	if (status->camera)
+		fprintf(out, " The camera %s is %s.", status->camera, status->camera_state);
+	else
+		fputs(" No camera can be used.", out);
+	fputs(status->watching ? " Watching is on." : " Watching is off.", out);
+	if (fclose(out) == 0)
+		return text;
+	free(text);
+	return NULL;
+}

@@ -7,11 +7,20 @@
 #define DAEMON_PHRASE_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "daemon/config.h"
 
 /* The text to speak for a caption and its details; the caller frees. NULL when
  * out of memory. */
 char *phrase_caption(const char *caption, json_t *details, enum config_verbosity verbosity);
+
+/* What "say status" says; the caller frees. */
+struct phrase_status {
+	const char *camera, *camera_state;	/* NULL: none can be used */
+	const char *model_trouble;		/* NULL: none */
+	bool watching, busy;
+};
+char *phrase_status(const struct phrase_status *status);
 
 #endif

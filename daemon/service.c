@@ -15,6 +15,7 @@
 
 static const struct service_group *const groups[] = {
 	&service_describe_group,
+	&service_look_group,
 	&service_speech_group,
 	&service_status_group,
 };
@@ -474,11 +475,14 @@ int service_open(struct service *service, bool system, struct failure *failure)
 		return failure_set(failure, FAILURE_FAILED, "Out of memory.");
 	if (bus_open(service->loop, &options, &service->bus, failure))
 		return 1;
-	return service_describe_open(service, failure);
+	if (service_describe_open(service, failure))
+		return 1;
+	return service_look_open(service, failure);
 }
 
 void service_close(struct service *service)
 {
+	service_look_close(service);
 	service->jobs = jobs_free(service->jobs);
 	service->bus = bus_free(service->bus);
 	service->flush = loop_source_free(service->flush);
@@ -495,6 +499,7 @@ void service_configure(struct service *service, struct config *config)
 	speech_configure(service->speech, config);
 	service->config = config;
 	service_describe_configure(service, old);
+	service_look_configure(service);
 	config_free(old);
 	service_changed(service, "Rate");
 	service_changed(service, "Voice");

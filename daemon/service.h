@@ -22,6 +22,11 @@
 #include "daemon/loop.h"
 #include "daemon/speech.h"
 
+struct arrivals;
+struct keys;
+struct look;
+struct watch;
+
 struct service {
 	struct loop *loop;
 	struct bus *bus;
@@ -31,6 +36,12 @@ struct service {
 	enum config_verbosity verbosity;	/* spoken by default; a property */
 	json_t *model;				/* of the worker, NULL until it is open */
 	struct failure model_failure;		/* why it is not */
+	struct look *look;
+	struct watch *watch;
+	struct keys *keys;
+	struct arrivals *arrivals;		/* in folders (service_look.c) */
+	char *last_caption;			/* described last, for "more detail" */
+	json_t *last_details;
 	struct loop_source *flush;
 	uint64_t dirty;				/* bits of properties to announce */
 };
@@ -67,6 +78,7 @@ struct service_group {
 };
 
 extern const struct service_group service_describe_group;
+extern const struct service_group service_look_group;
 extern const struct service_group service_speech_group;
 extern const struct service_group service_status_group;
 
@@ -80,6 +92,13 @@ void service_configure(struct service *service, struct config *config);
 /* The queue and its worker, which the describing methods own. */
 int service_describe_open(struct service *service, struct failure *failure);
 void service_describe_configure(struct service *service, const struct config *old);
+
+/* Cameras, buttons and watching. */
+int service_look_open(struct service *service, struct failure *failure);
+void service_look_close(struct service *service);
+void service_look_configure(struct service *service);
+/* The options of a job that nobody gave options for; a new reference. */
+json_t *service_look_job_options(struct service *service);
 
 /* Announces a property of any group before the loop next waits. */
 void service_changed(struct service *service, const char *property);
@@ -98,6 +117,17 @@ void service_caller_clear(struct service_caller *caller);
 DBusMessage *service_caller_reply(const struct service_caller *caller);
 void service_caller_fail(struct service *service, const struct service_caller *caller,
 			 const struct failure *failure);
+
+/* A caller who waits for a job: hand service_request_done() and the request to
+ * jobs_submit(). `by_signal`: the answer is the signal Described or Failed instead
+ * of a reply. NULL when out of memory. */
+struct service_request;
+struct service_request *service_request_new(struct service *service, DBusMessage *call,
+					    bool by_signal);
+struct service_request *service_request_free(struct service_request *request);
+const char *service_request_owner(const struct service_request *request);
+void service_request_done(void *data, uint64_t ticket, const struct job_outcome *outcome);
+void service_reply_ticket(struct service *service, DBusMessage *call, uint64_t ticket);
 
 /* Replies without arguments, and with an error. */
 void service_reply(struct service *service, DBusMessage *call);

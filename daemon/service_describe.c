@@ -39,14 +39,13 @@ static const struct config_key describe_keys[] = {
 };
 #define DESCRIBE_KEY_COUNT (sizeof(describe_keys) / sizeof(*describe_keys))
 
-/* A caller waiting for a ticket. */
-struct request {
+struct service_request {
 	struct service *service;
 	struct service_caller caller;
 	bool by_signal;		/* Submit: the reply has been sent already */
 };
 
-static struct request *request_free(struct request *request)
+struct service_request *service_request_free(struct service_request *request)
 {
 	if (!request)
 		return NULL;
@@ -55,9 +54,38 @@ static struct request *request_free(struct request *request)
 	return NULL;
 }
 
+struct service_request *service_request_new(struct service *service, DBusMessage *call,
+					    bool by_signal)
+{
+	struct service_request *request = calloc(1, sizeof(*request));
+
+	if (!request || service_caller_copy(&request->caller, call) < 0) {
+		free(request);
+		return NULL;
+	}
+	request->service = service;
+	request->by_signal = by_signal;
+	return request;
+}
+
+const char *service_request_owner(const struct service_request *request)
+{
+	return request->caller.name;
+}
+
+void service_reply_ticket(struct service *service, DBusMessage *call, uint64_t ticket)
+{
+	DBusMessage *reply = dbus_message_new_method_return(call);
+	dbus_uint64_t number = ticket;
+
+	if (reply)
+		dbus_message_append_args(reply, DBUS_TYPE_UINT64, &number, DBUS_TYPE_INVALID);
+	bus_send(service->bus, reply);
+}
+
 /* --- Results --------------------------------------------------------------- */
 
-static DBusMessage *result_signal(const struct request *request, const char *name,
+static DBusMessage *result_signal(const struct service_request *request, const char *name,
 				  uint64_t ticket)
 {
 	DBusMessage *signal = dbus_message_new_signal(BUS_PATH, BUS_INTERFACE, name);
@@ -69,7 +97,7 @@ static DBusMessage *result_signal(const struct request *request, const char *nam
 	return signal;
 }
 
-static void send_failure(const struct request *request, uint64_t ticket,
+static void send_failure(const struct service_request *request, uint64_t ticket,
 			 const struct failure *failure)
 {
 	const char *message = failure->message;
@@ -89,7 +117,7 @@ static void send_failure(const struct request *request, uint64_t ticket,
 	bus_send(request->service->bus, signal);
 }
 
-static void send_caption(const struct request *request, uint64_t ticket,
+static void send_caption(const struct service_request *request, uint64_t ticket,
 			 const struct job_outcome *outcome)
 {
 	DBusMessageIter iter;
@@ -110,15 +138,15 @@ static void send_caption(const struct request *request, uint64_t ticket,
 		dbus_message_unref(message);
 }
 
-static void on_done(void *data, uint64_t ticket, const struct job_outcome *outcome)
+void service_request_done(void *data, uint64_t ticket, const struct job_outcome *outcome)
 {
-	struct request *request = data;
+	struct service_request *request = data;
 
 	if (outcome->failure)
 		send_failure(request, ticket, outcome->failure);
 	else
 		send_caption(request, ticket, outcome);
-	request_free(request);
+	service_request_free(request);
 }
 
 static void speak_failure(struct service *service, const struct failure *failure)
@@ -129,15 +157,26 @@ static void speak_failure(struct service *service, const struct failure *failure
 	speech_say(service->speech, failure->message, TTS_NOW, "en", &ignored);
 }
 
+/* "More detail" is told from it. In memory only. */
+static void remember(struct service *service, const struct job_outcome *outcome)
+{
+	free(service->last_caption);
+	service->last_caption = strdup(outcome->caption);
+	json_decref(service->last_details);
+	service->last_details = json_incref(outcome->details);
+}
+
 static void on_outcome(void *data, const struct job_outcome *outcome)
 {
 	struct service *service = data;
 	struct failure failure;
 	char *text;
 
+	if (!outcome->failure)
+		remember(service, outcome);
 	/* the answer may be wanted more than the tick that announces it */
 	speech_working(service->speech, false);
-	if (jobs_busy(service->jobs))
+	if (jobs_audible(service->jobs))
 		speech_working(service->speech, true);
 	if (!outcome->speak)
 		return;
@@ -158,7 +197,7 @@ static void on_busy(void *data, bool busy)
 	struct service *service = data;
 
 	bus_watch_peers(service->bus, busy);
-	speech_working(service->speech, busy);
+	speech_working(service->speech, busy && jobs_audible(service->jobs));
 	service_changed(service, "Busy");
 }
 
@@ -210,18 +249,14 @@ static int read_call(struct service *service, DBusMessage *call, int *ret_fd,
 static int submit(struct service *service, DBusMessage *call, bool by_signal,
 		  uint64_t *ret_ticket, struct failure *failure)
 {
-	struct request *request = calloc(1, sizeof(*request));
-	struct job_request job = { .picture = -1, .done = on_done, .data = request };
+	struct service_request *request = service_request_new(service, call, by_signal);
+	struct job_request job = { .picture = -1, .done = service_request_done, .data = request };
 	struct describe_options options;
 	char source[128];
 	int r;
 
-	if (!request || service_caller_copy(&request->caller, call) < 0) {
-		free(request);
+	if (!request)
 		return failure_set(failure, FAILURE_FAILED, "Out of memory.");
-	}
-	request->service = service;
-	request->by_signal = by_signal;
 	r = read_call(service, call, &job.picture, &options, failure);
 	if (r == 0)
 		r = source_of(job.picture, source, sizeof(source), failure);
@@ -239,7 +274,7 @@ static int submit(struct service *service, DBusMessage *call, bool by_signal,
 		return 0;
 	if (job.picture >= 0)
 		close(job.picture);
-	request_free(request);
+	service_request_free(request);
 	return r;
 }
 
@@ -255,17 +290,12 @@ static void describe(struct service *service, DBusMessage *call)
 static void submit_call(struct service *service, DBusMessage *call)
 {
 	struct failure failure;
-	DBusMessage *reply;
 	uint64_t ticket;
 
-	if (submit(service, call, true, &ticket, &failure)) {
+	if (submit(service, call, true, &ticket, &failure))
 		service_fail(service, call, &failure);
-		return;
-	}
-	reply = dbus_message_new_method_return(call);
-	if (reply)
-		dbus_message_append_args(reply, DBUS_TYPE_UINT64, &ticket, DBUS_TYPE_INVALID);
-	bus_send(service->bus, reply);
+	else
+		service_reply_ticket(service, call, ticket);
 }
 
 static void cancel(struct service *service, DBusMessage *call)

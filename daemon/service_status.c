@@ -7,6 +7,7 @@
 
 #include "daemon/service.h"
 #include "daemon/variant.h"
+#include "daemon/watch.h"
 #include "daemon/worker.h"
 
 static json_t *get_version(struct service *service)
@@ -26,7 +27,7 @@ static json_t *get_model(struct service *service)
 static json_t *status_document(struct service *service)
 {
 	struct worker *worker = jobs_worker(service->jobs);
-	json_t *status = json_object();
+	json_t *status = json_object(), *watching;
 
 	json_object_set_new(status, "version", json_string(DESCRY_VERSION));
 	json_object_set_new(status, "pid", json_integer(getpid()));
@@ -39,6 +40,9 @@ static json_t *status_document(struct service *service)
 	json_object_set_new(status, "volume", json_integer(speech_volume(service->speech)));
 	json_object_set_new(status, "verbosity",
 			    json_string(config_verbosities[service->verbosity]));
+	watching = watch_status(service->watch);
+	if (watching)
+		json_object_set_new(status, "watching", watching);
 	if (service->model)
 		json_object_set(status, "model", service->model);
 	else if (service->model_failure.kind != FAILURE_NONE)
