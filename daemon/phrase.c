@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static void write_warnings(FILE *out, json_t *details)
 {
@@ -51,6 +52,14 @@ char *phrase_caption(const char *caption, json_t *details, enum config_verbosity
 		return text;
 	free(text);
 	return NULL;
+}
+
+bool phrase_refused(json_t *details)
+{
+	const char *verdict = json_string_value(
+		json_object_get(json_object_get(details, "quality"), "verdict"));
+
+	return verdict && strcmp(verdict, "refuse") == 0;
 }
 
 char *phrase_status(const struct phrase_status *status)

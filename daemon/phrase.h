@@ -15,6 +15,9 @@
  * out of memory. */
 char *phrase_caption(const char *caption, json_t *details, enum config_verbosity verbosity);
 
+/* Whether the caption says why the picture is not described. */
+bool phrase_refused(json_t *details);
+
 /* What "say status" says; the caller frees. */
 struct phrase_status {
 	const char *camera, *camera_state;	/* NULL: none can be used */

@@ -6,6 +6,10 @@
 
 const struct command *const commands[] = {
 	&command_describe,
+	&command_look,
+	&command_watch,
+	&command_press,
+	&command_devices,
 	&command_say,
 	&command_repeat,
 	&command_stop,

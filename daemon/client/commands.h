@@ -9,6 +9,8 @@
 
 /* describe.c */
 extern const struct command command_describe;
+/* look.c */
+extern const struct command command_look, command_watch, command_press, command_devices;
 /* voice.c */
 extern const struct command command_say, command_repeat, command_stop, command_voices;
 /* status.c */
