@@ -10,6 +10,13 @@
 
 #include "engine/kernels/isa.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#elif defined(__aarch64__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
 static bool always(void)
@@ -31,6 +38,13 @@ static bool has_avx2(void)
 	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 }
 
+static bool has_avxvnni(void)
+{
+	unsigned a, b, c, d;
+
+	return has_avx2() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & bit_AVXVNNI);
+}
+
 static bool has_avx512vnni(void)
 {
 	return has_avx2() && __builtin_cpu_supports("avx512f") &&
@@ -38,6 +52,9 @@ static bool has_avx512vnni(void)
 	       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
 }
 
+static const struct conv_q8_kernel conv_q8_sse41[] = {{4, 8, conv_q8_4x8_sse41}};
+static const struct conv_q8_kernel conv_q8_avx2[] = {{6, 16, conv_q8_6x16_avx2}};
+static const struct conv_q8_kernel conv_q8_avxvnni[] = {{6, 16, conv_q8_6x16_avxvnni}};
 static const struct conv_q8_kernel conv_q8_avx512vnni[] = {
 	{5, 80, conv_q8_5x80_avx512vnni}, {6, 64, conv_q8_6x64_avx512vnni},
 	{8, 48, conv_q8_8x48_avx512vnni}, {8, 32, conv_q8_8x32_avx512vnni},
@@ -53,18 +70,72 @@ static const struct isa table[] = {
 		.matvec_q8 = matvec_q8_avx512vnni,
 	},
 	{
+		.name = "avxvnni",
+		.supported = has_avxvnni,
+		.conv_q8 = {conv_q8_avxvnni, COUNT(conv_q8_avxvnni), 4, 0, 128, false},
+		.pixel_sums_q8 = pixel_sums_q8_avx2,
+		.matvec_q8 = matvec_q8_avx2,
+	},
+	{
 		.name = "avx2",
 		.supported = has_avx2,
-		.conv_q8 = {conv_q8_plain, COUNT(conv_q8_plain), 1, 0, 128, false},
+		.conv_q8 = {conv_q8_avx2, COUNT(conv_q8_avx2), 2, 0, 128, false},
 		.pixel_sums_q8 = pixel_sums_q8_avx2,
 		.matvec_q8 = matvec_q8_avx2,
 	},
 	{
 		.name = "sse41",
 		.supported = has_sse41,
-		.conv_q8 = {conv_q8_plain, COUNT(conv_q8_plain), 1, 0, 128, false},
+		.conv_q8 = {conv_q8_sse41, COUNT(conv_q8_sse41), 2, 0, 128, false},
 		.pixel_sums_q8 = pixel_sums_q8_plain,
 		.matvec_q8 = matvec_q8_sse41,
+	},
+	{
+		.name = "plain",
+		.supported = always,
+		.conv_q8 = {conv_q8_plain, COUNT(conv_q8_plain), 1, 0, 128, false},
+		.pixel_sums_q8 = pixel_sums_q8_plain,
+		.matvec_q8 = matvec_q8_plain,
+	},
+};
+
+#elif defined(__aarch64__)
+
+static bool has_dot(void)
+{
+	return getauxval(AT_HWCAP) & HWCAP_ASIMDDP;
+}
+
+static bool has_i8mm(void)
+{
+	return has_dot() && (getauxval(AT_HWCAP2) & HWCAP2_I8MM);
+}
+
+static const struct conv_q8_kernel conv_q8_neon[] = {{4, 4, conv_q8_4x4_neon}};
+static const struct conv_q8_kernel conv_q8_neondot[] = {{8, 8, conv_q8_8x8_neondot}};
+static const struct conv_q8_kernel conv_q8_i8mm[] = {{8, 8, conv_q8_8x8_i8mm}};
+
+static const struct isa table[] = {
+	{
+		.name = "i8mm",
+		.supported = has_i8mm,
+		.conv_q8 = {conv_q8_i8mm, COUNT(conv_q8_i8mm), 8, 0, 0, false},
+		.pixel_sums_q8 = pixel_sums_q8_neon,
+		.matvec_q8 = matvec_q8_neondot,
+	},
+	{
+		.name = "neondot",
+		.supported = has_dot,
+		.conv_q8 = {conv_q8_neondot, COUNT(conv_q8_neondot), 4, 0, 0, false},
+		.pixel_sums_q8 = pixel_sums_q8_neon,
+		.matvec_q8 = matvec_q8_neondot,
+	},
+	{
+		.name = "neon",
+		.supported = always,
+		.conv_q8 = {conv_q8_neon, COUNT(conv_q8_neon), 16, 128, 128, true},
+		.pixel_sums_q8 = pixel_sums_q8_neon,
+		.matvec_q8 = matvec_q8_neon,
 	},
 	{
 		.name = "plain",
