@@ -233,6 +233,9 @@ documents: programs  ## write descry.conf, the manual pages and the completion a
 check: deps-test  ## build with and without sanitizers, run every test
 	tests/run.sh
 
+model: $B/descry  ## rebuild the default model from its parts
+	engine/models/build.sh $B/descry build/model
+
 clean:  ## remove everything built
 	rm -rf build
 
