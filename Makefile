@@ -72,7 +72,9 @@ PACKAGES_TEST := \
   mandoc \
   qemu-user-static \
   gcc-aarch64-linux-gnu \
-  libc6-dev-arm64-cross
+  libc6-dev-arm64-cross \
+  clang \
+  libclang-rt-dev
 
 # --- flags ------------------------------------------------------------------
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion -Wvla \
@@ -119,6 +121,7 @@ SUPPORT_SRC := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c))
 BENCH_SRC := $(wildcard tests/bench/*.c)
 TOOL_SRC := $(wildcard tests/tools/*.c)
 TOOL_LIBS_jack_tap := -ljack
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 
 obj = $(patsubst %.c,$B/%.o,$1)
 LIB_ENGINE := $B/libengine.a
@@ -129,6 +132,7 @@ LIB_SUPPORT := $B/libsupport.a
 UNIT_BIN := $(patsubst tests/unit/%.c,$B/%,$(UNIT_SRC))
 BENCH_BIN := $(patsubst tests/bench/%.c,$B/%,$(BENCH_SRC))
 TOOL_BIN := $(patsubst tests/tools/%.c,$B/tools/%,$(TOOL_SRC))
+FUZZ_BIN := $(patsubst tests/fuzz/%.c,$B/fuzz/%,$(FUZZ_SRC))
 PROGRAMS := $(if $(wildcard daemon/descryd.c),$B/descryd) $(if $(CLIENT_SRC),$B/descry)
 
 .PHONY: all help deps deps-test programs unit run documents check model bench install uninstall clean
@@ -164,6 +168,9 @@ $B/test_%: $B/tests/unit/test_%.o $(LIB_SUPPORT) $(LIB_DAEMON) $(LIB_LAB) $(LIB_
 $B/tools/%: $B/tests/tools/%.o $(LIB_DAEMON) $(LIB_TTS) $(LIB_ENGINE)
 	@mkdir -p $(@D)
 	$(LINK) $(TOOL_LIBS_$*)
+$B/fuzz/%: $B/tests/fuzz/%.o $(LIB_DAEMON) $(LIB_LAB) $(LIB_TTS) $(LIB_ENGINE)
+	@mkdir -p $(@D)
+	$(LINK)
 $B/bench_%: $B/tests/bench/bench_%.o $(LIB_DAEMON) $(LIB_LAB) $(LIB_TTS) $(LIB_ENGINE)
 	$(LINK)
 

@@ -99,6 +99,49 @@ const char *engine_image_warning(const struct engine_image *image);
 int engine_image_resize(const struct engine_image *image, unsigned width,
 			unsigned height, uint8_t *ret_rgb, struct engine_error *error);
 
+/* --- Picture quality ---------------------------------------------------- */
+
+/* What can be wrong with a picture before anything is recognised in it. */
+enum engine_quality_kind {
+	ENGINE_QUALITY_DARK,
+	ENGINE_QUALITY_BRIGHT,
+	ENGINE_QUALITY_COVERED,		/* a finger or cloth before most of the lens */
+	ENGINE_QUALITY_BLURRED,		/* by motion or focus */
+	ENGINE_QUALITY_TILTED,		/* by over 15 degrees */
+	ENGINE_QUALITY_UNIFORM,		/* a wall, a blank page, a gradient */
+	ENGINE_QUALITY_NOT_PHOTO,	/* a screenshot, text page, icon, diagram, noise */
+	ENGINE_QUALITY_KINDS,
+};
+/* "dark", "bright", "covered", "blurred", "tilted", "uniform", "not-photo" */
+const char *engine_quality_name(enum engine_quality_kind kind);
+
+/* From these scores on, the picture is described with a doubt, or refused. A
+ * limit over 1 switches the verdict off. */
+struct engine_quality_limits {
+	float doubt[ENGINE_QUALITY_KINDS], refuse[ENGINE_QUALITY_KINDS];
+};
+/* Calibrated on photos, degraded photos and non-photos; see the README. */
+extern const struct engine_quality_limits engine_quality_defaults;
+
+enum engine_quality_verdict {
+	ENGINE_QUALITY_FINE,
+	ENGINE_QUALITY_DOUBT,
+	ENGINE_QUALITY_REFUSE,
+};
+
+struct engine_quality {
+	float score[ENGINE_QUALITY_KINDS];	/* 0 (none of it) to 1 (surely) */
+	enum engine_quality_verdict verdict;	/* the gravest of all kinds */
+	enum engine_quality_kind kind;		/* the one to name when not fine */
+	bool motion;		/* the blur has a direction, as from a moving camera */
+	float tilt;		/* degrees clockwise that the camera seems turned by, or 0 */
+};
+
+/* Measures a picture in a millisecond or two. `limits` NULL: the defaults. */
+int engine_quality_measure(const struct engine_image *image,
+			   const struct engine_quality_limits *limits,
+			   struct engine_quality *ret_quality, struct engine_error *error);
+
 /* --- Models ------------------------------------------------------------- */
 
 struct engine_model;
