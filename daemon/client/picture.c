@@ -1,20 +1,24 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * picture.c: see picture.h. Files are opened without blocking: a named pipe
- * nobody writes to is an empty picture, not a wait for ever.
+ * picture.c: see picture.h. Files are opened without blocking, or a named pipe
+ * that nobody writes to would be a wait for ever.
  */
 #include "daemon/client/picture.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define PICTURE_BYTES_MAX (64u << 20)
-#define WAIT_MS 60000
+/* how long the next bytes may take: from a program that was started with us, and
+ * from a named pipe, to which perhaps nobody writes */
+#define WAIT_INPUT_MS 60000
+#define WAIT_PIPE_MS 5000
 
 static int write_all(int fd, const char *data, size_t size)
 {
@@ -31,19 +35,19 @@ static int write_all(int fd, const char *data, size_t size)
 	return 0;
 }
 
-static int copy(int from, int to, struct failure *failure)
+static int copy(int from, int to, int wait_ms, struct failure *failure)
 {
 	char buffer[65536];
 	size_t total = 0;
 
 	for (;;) {
 		struct pollfd poller = { .fd = from, .events = POLLIN };
-		int ready = poll(&poller, 1, WAIT_MS);
+		int ready = poll(&poller, 1, wait_ms);
 		ssize_t n;
 
 		if (ready == 0)
 			return failure_set(failure, FAILURE_TIMEOUT,
-					   "Nothing more arrived for %d seconds.", WAIT_MS / 1000);
+					   "Nothing more arrived for %d seconds.", wait_ms / 1000);
 		n = read(from, buffer, sizeof(buffer));
 		if (n == 0)
 			return 0;
@@ -62,14 +66,14 @@ static int copy(int from, int to, struct failure *failure)
 	}
 }
 
-static int copy_to_memory(int from, int *ret_fd, struct failure *failure)
+static int copy_to_memory(int from, int wait_ms, int *ret_fd, struct failure *failure)
 {
 	int fd = memfd_create("descry-picture", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	int r;
 
 	if (fd < 0)
 		return failure_set(failure, FAILURE_FAILED, "Out of memory for it.");
-	r = copy(from, fd, failure);
+	r = copy(from, fd, wait_ms, failure);
 	if (r) {
 		close(fd);
 		return r;
@@ -81,10 +85,11 @@ static int copy_to_memory(int from, int *ret_fd, struct failure *failure)
 
 int picture_open(const char *path, int *ret_fd, struct failure *failure)
 {
+	bool input = strcmp(path, "-") == 0;
 	struct stat st;
 	int fd, r;
 
-	if (strcmp(path, "-") == 0)
+	if (input)
 		fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
 	else
 		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -103,7 +108,7 @@ int picture_open(const char *path, int *ret_fd, struct failure *failure)
 		r = failure_set(failure, FAILURE_BAD_IMAGE,
 				"It is a directory. Name a picture in it.");
 	else if (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode))
-		r = copy_to_memory(fd, ret_fd, failure);
+		r = copy_to_memory(fd, input ? WAIT_INPUT_MS : WAIT_PIPE_MS, ret_fd, failure);
 	else
 		r = failure_set(failure, FAILURE_BAD_IMAGE,
 				"It is a device. Name a picture file.");

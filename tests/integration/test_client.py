@@ -210,7 +210,7 @@ def bad_inputs(folder):
     yield "a directory", folder, {4}
     fifo = os.path.join(folder, "fifo")
     os.mkfifo(fifo)
-    yield "a named pipe that nobody writes to", fifo, {4}
+    yield "a named pipe that nobody writes to", fifo, {15}
     yield "a device", "/dev/zero", {4}
     secret = put("secret.jpg", jpeg)
     os.chmod(secret, 0)
@@ -284,7 +284,7 @@ def damaged_models():
             file.seek(place)
             file.write(whole[place:place + 1])
             file.flush()
-        for size in (0, 3, 24, 1000, len(whole) // 2, len(whole) - 1):
+        for size in (0, 3, 24, 1000, len(whole) // 2, len(whole) - 4096):
             os.truncate(file.name, size)
             answer = descry("describe", "--local", "--model", file.name, "-q", COFFEE)
             assert answer.returncode == 8, (size, answer)
