@@ -40,7 +40,7 @@ dbus-run-session -- bash -euc '
 	pid=$(descry status --json | sed -E "s/.*\"pid\":([0-9]+).*/\1/")
 	kill "$pid"
 	while kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
-' 2> >(grep -v 'Failed to set fd limit' >&2)
+' 2> >(grep -v '^dbus-daemon' >&2)
 if [ -n "$wav" ]; then
 	echo "There is no sound card here, so the speech was written to $wav."
 fi
