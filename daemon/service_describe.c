@@ -172,8 +172,10 @@ static void on_outcome(void *data, const struct job_outcome *outcome)
 	struct failure failure;
 	char *text;
 
-	if (!outcome->failure)
+	if (!outcome->failure) {
+		log_debug("described %s: %s", outcome->source, outcome->caption);
 		remember(service, outcome);
+	}
 	/* the answer may be wanted more than the tick that announces it */
 	speech_working(service->speech, false);
 	if (jobs_audible(service->jobs))
