@@ -85,6 +85,36 @@ struct encoder *encoder_free(struct encoder *encoder)
 	return NULL;
 }
 
+/* Whether the pooled features are the mean of the grid and nothing else. */
+static bool pool_is_mean(const struct graph *graph)
+{
+	const struct graph_node *pool = &graph->nodes[graph->pool];
+	const struct graph_shape *grid;
+
+	if (graph->grid < 0 || pool->input_count != 1 || (int)pool->inputs[0] != graph->grid)
+		return false;
+	grid = &graph->nodes[graph->grid].shape;
+	return pool->operator == GRAPH_GLOBAL_AVERAGE_POOL ||
+	       (pool->operator == GRAPH_AVERAGE_POOL && !pool->window.pad_top &&
+		!pool->window.pad_left && pool->window.kernel_height == grid->height &&
+		pool->window.kernel_width == grid->width);
+}
+
+static void average_grid(struct encoder *encoder)
+{
+	const struct graph *graph = encoder->program->graph;
+	const struct graph_shape *shape = &graph->nodes[graph->grid].shape;
+	size_t cells = (size_t)shape->height * shape->width;
+
+	for (unsigned c = 0; c < shape->channels; c++)
+		encoder->pool[c] = 0;
+	for (size_t i = 0; i < cells; i++)
+		for (unsigned c = 0; c < shape->channels; c++)
+			encoder->pool[c] += encoder->grid[i * shape->channels + c];
+	for (unsigned c = 0; c < shape->channels; c++)
+		encoder->pool[c] /= (float)cells;
+}
+
 static void softmax(float *values, size_t count)
 {
 	float largest = values[0];
@@ -114,9 +144,14 @@ int encoder_run_pixels(struct encoder *encoder, const uint8_t *rgb, const atomic
 	r = executor_run(encoder->executor, cancel, error);
 	if (r)
 		return r;
-	executor_read(encoder->executor, (unsigned)graph->pool, encoder->pool);
 	if (graph->grid >= 0)
 		executor_read(encoder->executor, (unsigned)graph->grid, encoder->grid);
+	/* A mean of 8-bit values is finer than 8 bits: rounding it again would only
+	 * add noise to what the decoder reads as floats. */
+	if (encoder->program->plan->type == KERNEL_Q8 && pool_is_mean(graph))
+		average_grid(encoder);
+	else
+		executor_read(encoder->executor, (unsigned)graph->pool, encoder->pool);
 	if (graph->classes >= 0) {
 		executor_read(encoder->executor, (unsigned)graph->classes, encoder->classes);
 		softmax(encoder->classes, graph->nodes[graph->classes].shape.channels);

@@ -216,7 +216,7 @@ static int place_blocks(struct planner *p, struct engine_error *error)
 	if (plan->arena_size > LIMIT_MODEL_ARENA)
 		return engine_fail(error, ENGINE_BAD_MODEL,
 				   "The model needs %zu MiB for the values between its layers; at most %u are allowed.",
-				   plan->arena_size >> 20, LIMIT_MODEL_ARENA >> 20);
+				   (plan->arena_size >> 20) + 1, LIMIT_MODEL_ARENA >> 20);
 	return 0;
 }
 

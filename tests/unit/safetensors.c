@@ -27,8 +27,14 @@ const char *shared_path(const char *name, char *buffer, size_t size)
 struct safetensors *safetensors_open(const char *name)
 {
 	char path[4096];
+
+	return safetensors_read(shared_path(name, path, sizeof(path)));
+}
+
+struct safetensors *safetensors_read(const char *path)
+{
 	struct safetensors *file = NULL;
-	FILE *stream = fopen(shared_path(name, path, sizeof(path)), "rbe");
+	FILE *stream = fopen(path, "rbe");
 	uint64_t header;
 	long size;
 

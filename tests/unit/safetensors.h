@@ -14,6 +14,8 @@ struct safetensors;
 /* `name` is relative to the shared folder (DESCRY_SHARED, default ../shared).
  * NULL if it is not there. */
 struct safetensors *safetensors_open(const char *name);
+/* The same for any path. */
+struct safetensors *safetensors_read(const char *path);
 struct safetensors *safetensors_free(struct safetensors *file);
 
 /* Writes the path of a file in the shared folder. */
