@@ -339,9 +339,14 @@ static void describe(struct conv_q8 *conv, const struct conv_q8_description *d,
 	r->low = (float)((int32_t)d->minimum - d->output_zero);
 	r->high = (float)((int32_t)d->maximum - d->output_zero);
 	r->output_zero = d->output_zero;
+	r->saturating = d->minimum == 0 && d->maximum == 255;
+	for (size_t n = 0; n < d->weight_scale_count; n++)
+		if ((double)d->input_scale * (double)d->weight_scales[n] >= 0.9 * (double)d->output_scale)
+			r->saturating = false;
 	r->again = d->concat_scale != 0 && (d->concat_scale != d->output_scale ||
 					    d->concat_zero != d->output_zero);
 	if (r->again) {
+		r->saturating = false;
 		r->final_scale = (float)((double)d->output_scale / (double)d->concat_scale);
 		r->final_low = (float)((int32_t)d->concat_minimum - d->concat_zero);
 		r->final_high = (float)((int32_t)d->concat_maximum - d->concat_zero);

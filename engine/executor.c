@@ -117,7 +117,8 @@ void executor_load(struct executor *executor, const uint8_t *rgb)
 	const struct kernel_task *task = executor->calls[0].task;
 	size_t pixels = (size_t)view->shape.height * view->shape.width;
 	float *floats = view->data;
-	uint8_t *bytes = view->data;
+	uint8_t *bytes = view->data, stored[3][256];
+	bool as_they_are = true;
 
 	for (unsigned c = 0; c < 3; c++) {
 		float table[256];
@@ -131,15 +132,22 @@ void executor_load(struct executor *executor, const uint8_t *rgb)
 		if (executor->program->plan->type == KERNEL_F32) {
 			for (size_t i = 0; i < pixels; i++)
 				floats[3 * i + c] = table[rgb[3 * i + c]];
-		} else {
-			uint8_t stored[256];
-
-			for (unsigned i = 0; i < 256; i++)
-				stored[i] = quantise(table[i], task->stored);
-			for (size_t i = 0; i < pixels; i++)
-				bytes[3 * i + c] = stored[rgb[3 * i + c]];
+			continue;
+		}
+		for (unsigned i = 0; i < 256; i++) {
+			stored[c][i] = quantise(table[i], task->stored);
+			as_they_are = as_they_are && stored[c][i] == i;
 		}
 	}
+	if (executor->program->plan->type == KERNEL_F32)
+		return;
+	if (as_they_are) {
+		memcpy(bytes, rgb, 3 * pixels);
+		return;
+	}
+	for (size_t i = 0; i < pixels; i++)
+		for (unsigned c = 0; c < 3; c++)
+			bytes[3 * i + c] = stored[c][rgb[3 * i + c]];
 }
 
 int executor_run(struct executor *executor, const atomic_bool *cancel,

@@ -46,6 +46,49 @@ static inline void store(uint8_t *output, __m128i q, ptrdiff_t columns)
 		_mm_mask_storeu_epi8(output, (__mmask16)((1u << columns) - 1), q);
 }
 
+static inline __m512i round_sums(const struct conv_q8_tile *tile, __m512i sums, size_t v)
+{
+	__m512 x = _mm512_mul_ps(_mm512_cvtepi32_ps(sums), _mm512_loadu_ps(tile->scale + v * LANES));
+
+	return _mm512_add_epi32(_mm512_cvtps_epi32(x),
+				_mm512_set1_epi32(tile->requantisation->output_zero));
+}
+
+/* Packs up to four vectors at a time to bytes; the packing mixes 128-bit lanes,
+ * which the permutation puts right. */
+static inline void store_saturated(const struct conv_q8_tile *tile, size_t r, const __m512i *sums)
+{
+	const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+	uint8_t *output = tile->output + r * tile->output_stride;
+
+#pragma GCC unroll 16
+	for (size_t v = 0; v < VECTORS; v += 4) {
+		__m512i x[4], packed;
+
+#pragma GCC unroll 4
+		for (size_t i = 0; i < 4; i++)
+			x[i] = v + i < VECTORS ? round_sums(tile, sums[v + i], v + i) : x[0];
+		packed = _mm512_packus_epi16(_mm512_packs_epi32(x[0], x[1]),
+					     _mm512_packs_epi32(x[2], x[3]));
+		packed = _mm512_permutexvar_epi32(order, packed);
+		switch (VECTORS - v) {
+		case 1:
+			_mm_storeu_si128((void *)(output + v * LANES),
+					 _mm512_castsi512_si128(packed));
+			break;
+		case 2:
+			_mm256_storeu_si256((void *)(output + v * LANES),
+					    _mm512_castsi512_si256(packed));
+			break;
+		case 3:
+			_mm512_mask_storeu_epi32(output + v * LANES, 0x0fff, packed);
+			break;
+		default:
+			_mm512_storeu_si512(output + v * LANES, packed);
+		}
+	}
+}
+
 void NAME(const struct conv_q8_tile *tile)
 {
 	__m512i sums[ROWS][VECTORS];
@@ -86,8 +129,13 @@ void NAME(const struct conv_q8_tile *tile)
 		}
 		taps += tile->tap_stride;
 	}
-	/* A rolled loop, so that the sums pass through the stack: while they stay
+	/* Rolled loops, so that the sums pass through the stack: while they stay
 	 * in registers up to the stores, GCC 12 moves them about in every step. */
+	if (tile->requantisation->saturating && tile->columns == COLUMNS) {
+		for (size_t r = 0; r < tile->rows; r++)
+			store_saturated(tile, r, sums[r]);
+		return;
+	}
 	for (size_t r = 0; r < tile->rows; r++)
 #pragma GCC unroll 16
 		for (size_t v = 0; v < VECTORS; v++)

@@ -67,6 +67,8 @@ static const struct isa table[] = {
 		.supported = has_avx512vnni,
 		.conv_q8 = {conv_q8_avx512vnni, COUNT(conv_q8_avx512vnni), 4, 0, 128, false},
 		.pixel_sums_q8 = pixel_sums_q8_avx512,
+		.maximum_q8 = maximum_q8_avx512,
+		.average_q8 = average_q8_avx512,
 		.matvec_q8 = matvec_q8_avx512vnni,
 	},
 	{
@@ -74,6 +76,8 @@ static const struct isa table[] = {
 		.supported = has_avxvnni,
 		.conv_q8 = {conv_q8_avxvnni, COUNT(conv_q8_avxvnni), 4, 0, 128, false},
 		.pixel_sums_q8 = pixel_sums_q8_avx2,
+		.maximum_q8 = maximum_q8_avx2,
+		.average_q8 = average_q8_avx2,
 		.matvec_q8 = matvec_q8_avx2,
 	},
 	{
@@ -81,6 +85,8 @@ static const struct isa table[] = {
 		.supported = has_avx2,
 		.conv_q8 = {conv_q8_avx2, COUNT(conv_q8_avx2), 2, 0, 128, false},
 		.pixel_sums_q8 = pixel_sums_q8_avx2,
+		.maximum_q8 = maximum_q8_avx2,
+		.average_q8 = average_q8_avx2,
 		.matvec_q8 = matvec_q8_avx2,
 	},
 	{
@@ -88,6 +94,8 @@ static const struct isa table[] = {
 		.supported = has_sse41,
 		.conv_q8 = {conv_q8_sse41, COUNT(conv_q8_sse41), 2, 0, 128, false},
 		.pixel_sums_q8 = pixel_sums_q8_plain,
+		.maximum_q8 = maximum_q8_128,
+		.average_q8 = average_q8_128,
 		.matvec_q8 = matvec_q8_sse41,
 	},
 	{
@@ -95,6 +103,8 @@ static const struct isa table[] = {
 		.supported = always,
 		.conv_q8 = {conv_q8_plain, COUNT(conv_q8_plain), 1, 0, 128, false},
 		.pixel_sums_q8 = pixel_sums_q8_plain,
+		.maximum_q8 = maximum_q8_128,
+		.average_q8 = average_q8_128,
 		.matvec_q8 = matvec_q8_plain,
 	},
 };
@@ -121,6 +131,8 @@ static const struct isa table[] = {
 		.supported = has_i8mm,
 		.conv_q8 = {conv_q8_i8mm, COUNT(conv_q8_i8mm), 8, 0, 0, false},
 		.pixel_sums_q8 = pixel_sums_q8_neon,
+		.maximum_q8 = maximum_q8_128,
+		.average_q8 = average_q8_128,
 		.matvec_q8 = matvec_q8_neondot,
 	},
 	{
@@ -128,6 +140,8 @@ static const struct isa table[] = {
 		.supported = has_dot,
 		.conv_q8 = {conv_q8_neondot, COUNT(conv_q8_neondot), 4, 0, 0, false},
 		.pixel_sums_q8 = pixel_sums_q8_neon,
+		.maximum_q8 = maximum_q8_128,
+		.average_q8 = average_q8_128,
 		.matvec_q8 = matvec_q8_neondot,
 	},
 	{
@@ -135,6 +149,8 @@ static const struct isa table[] = {
 		.supported = always,
 		.conv_q8 = {conv_q8_neon, COUNT(conv_q8_neon), 16, 128, 128, true},
 		.pixel_sums_q8 = pixel_sums_q8_neon,
+		.maximum_q8 = maximum_q8_128,
+		.average_q8 = average_q8_128,
 		.matvec_q8 = matvec_q8_neon,
 	},
 	{
@@ -142,6 +158,8 @@ static const struct isa table[] = {
 		.supported = always,
 		.conv_q8 = {conv_q8_plain, COUNT(conv_q8_plain), 1, 0, 128, false},
 		.pixel_sums_q8 = pixel_sums_q8_plain,
+		.maximum_q8 = maximum_q8_128,
+		.average_q8 = average_q8_128,
 		.matvec_q8 = matvec_q8_plain,
 	},
 };
@@ -154,6 +172,8 @@ static const struct isa table[] = {
 		.supported = always,
 		.conv_q8 = {conv_q8_plain, COUNT(conv_q8_plain), 1, 0, 128, false},
 		.pixel_sums_q8 = pixel_sums_q8_plain,
+		.maximum_q8 = maximum_q8_128,
+		.average_q8 = average_q8_128,
 		.matvec_q8 = matvec_q8_plain,
 	},
 };

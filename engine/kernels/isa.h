@@ -29,6 +29,9 @@
 struct requantisation {
 	float low, high;		/* bounds of q − output_zero */
 	int32_t output_zero;
+	/* The bounds are 0 and 255 and no product can leave 32 bits, so that a
+	 * saturating conversion to bytes does all of the clamping. */
+	bool saturating;
 	bool again;
 	float final_scale, final_low, final_high;
 	int32_t final_zero;
@@ -78,6 +81,16 @@ struct conv_q8_kernels {
 typedef void pixel_sums_q8_function(const uint8_t *pixels, size_t count, size_t channels,
 				    size_t pixel_stride, int32_t *ret_sums);
 
+/* --- Pools in 8 bits ---------------------------------------------------------- */
+
+/* The largest byte of `count` pixels, channel by channel. */
+typedef void maximum_q8_function(const uint8_t *const *pixels, size_t count, size_t channels,
+				 uint8_t *ret_bytes);
+
+/* ((sum + half) · multiplier) >> 16 likewise; sum + half stays below 2^16. */
+typedef void average_q8_function(const uint8_t *const *pixels, size_t count, size_t channels,
+				 uint16_t half, uint16_t multiplier, uint8_t *ret_bytes);
+
 /* --- Matrix–vector products in 8 bits --------------------------------------- */
 
 struct matrix_q8 {
@@ -101,6 +114,8 @@ struct isa {
 	bool (*supported)(void);
 	struct conv_q8_kernels conv_q8;
 	pixel_sums_q8_function *pixel_sums_q8;
+	maximum_q8_function *maximum_q8;
+	average_q8_function *average_q8;
 	matvec_q8_function *matvec_q8;
 };
 
@@ -123,13 +138,17 @@ void quantise_q8(const float *x, size_t count, int8_t *ret_q, float *ret_scale);
 /* Kernels, by file. */
 conv_q8_function conv_q8_4x8_plain;
 pixel_sums_q8_function pixel_sums_q8_plain;
+maximum_q8_function maximum_q8_128;
+average_q8_function average_q8_128;
 matvec_q8_function matvec_q8_plain;
 #if defined(__x86_64__)
 conv_q8_function conv_q8_4x8_sse41, conv_q8_6x16_avx2, conv_q8_6x16_avxvnni;
 conv_q8_function conv_q8_5x80_avx512vnni, conv_q8_6x64_avx512vnni, conv_q8_8x48_avx512vnni,
 	conv_q8_8x32_avx512vnni, conv_q8_8x16_avx512vnni;
 pixel_sums_q8_function pixel_sums_q8_avx2, pixel_sums_q8_avx512;
-matvec_q8_function matvec_q8_sse41, matvec_q8_avx2, matvec_q8_avxvnni, matvec_q8_avx512vnni;
+maximum_q8_function maximum_q8_avx2, maximum_q8_avx512;
+average_q8_function average_q8_avx2, average_q8_avx512;
+matvec_q8_function matvec_q8_sse41, matvec_q8_avx2, matvec_q8_avx512vnni;
 #elif defined(__aarch64__)
 conv_q8_function conv_q8_4x4_neon, conv_q8_8x8_neondot, conv_q8_8x8_i8mm;
 pixel_sums_q8_function pixel_sums_q8_neon;
