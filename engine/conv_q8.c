@@ -174,6 +174,35 @@ static uint8_t weight_flip(const struct conv_q8_description *d, const struct con
 	return is_signed == want_signed ? 0 : 0x80;
 }
 
+/* Groups of 4 without gaps: a transposition of 32-bit words, in squares of one
+ * cache line by sixteen rows, so that lines are read and written whole. Rows lie
+ * so far apart that more of them would compete for the same places in the cache. */
+static void pack_words(const uint8_t *rows, size_t depth, size_t width, uint32_t flips,
+		       uint8_t *ret_packed)
+{
+	for (size_t n = 0; n < width; n += 16)
+		for (size_t k = 0; k < depth; k += 64) {
+			size_t words = depth - k < 64 ? (depth - k) / 4 : 16;
+			uint32_t square[16][16];
+
+			for (size_t r = 0; r < 16; r++) {
+				const uint8_t *row = rows + (n + r) * depth + k;
+
+				/* far enough ahead for a fetch from memory */
+				__builtin_prefetch(row + 512);
+				for (size_t i = 0; i < words; i++) {
+					uint32_t word;
+
+					memcpy(&word, row + 4 * i, sizeof(word));
+					square[i][r] = word ^ flips;
+				}
+			}
+			for (size_t i = 0; i < words; i++)
+				memcpy(ret_packed + ((k / 4 + i) * width + n) * 4, square[i],
+				       sizeof(square[i]));
+		}
+}
+
 static void pack_weights(const struct conv_q8_description *d, const struct conv_q8 *conv,
 			 struct column *column)
 {
@@ -184,18 +213,8 @@ static void pack_weights(const struct conv_q8_description *d, const struct conv_
 	uint8_t flip = weight_flip(d, table);
 	uint8_t *packed = (uint8_t *)column->weights;
 
-	if (group == 4 && conv->tap_bytes % 4 == 0 && column->channels == width) {
-		uint32_t flips = 0x01010101u * flip;
-
-		for (size_t k = 0; k < depth; k += 4)
-			for (size_t n = 0; n < width; n++) {
-				uint32_t word;
-
-				memcpy(&word, rows + n * depth + k, sizeof(word));
-				word ^= flips;
-				memcpy(packed, &word, sizeof(word));
-				packed += sizeof(word);
-			}
+	if (group == 4 && conv->tap_bytes % 4 == 0 && column->channels == width && width % 16 == 0) {
+		pack_words(rows, depth, width, 0x01010101u * flip, packed);
 		return;
 	}
 	memset(packed, 0, column_weights_size(conv, column));

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "engine/error.h"
+#include "engine/threadpool.h"
 #include "engine/limits.h"
 
 static int check_format(const struct gguf *file, struct engine_error *error)
@@ -179,6 +180,19 @@ static void read_info(struct engine_model *model)
 	info->operation_count = graph->operations;
 }
 
+/* Weights are packed with as many threads as a context would use; without them
+ * where they cannot be had. */
+static int open_program(struct engine_model *model, struct engine_error *error)
+{
+	struct threadpool *pool = NULL;
+	int r;
+
+	threadpool_open(threadpool_choose(0), &pool, NULL);
+	r = program_open(model->graph, ENGINE_PATH_AUTO, pool, &model->program, error);
+	threadpool_free(pool);
+	return r;
+}
+
 int model_build(struct gguf *file, struct engine_model **ret_model, struct engine_error *error)
 {
 	struct engine_model *model = calloc(1, sizeof(*model));
@@ -199,7 +213,7 @@ int model_build(struct gguf *file, struct engine_model **ret_model, struct engin
 	if (r == 0)
 		r = open_decoder(model, error);
 	if (r == 0)
-		r = program_open(model->graph, ENGINE_PATH_AUTO, NULL, &model->program, error);
+		r = open_program(model, error);
 	if (r)
 		goto out;
 	*ret_model = model;
