@@ -243,6 +243,17 @@ check: deps-test  ## build with and without sanitizers, run every test
 model: $B/descry  ## rebuild the default model from its parts
 	engine/models/build.sh $B/descry build/model
 
+# libFuzzer is clang's; the targets are built in a folder of their own
+FUZZ_VARIANT := CC=clang SANITIZE=fuzzer,address,undefined
+.PHONY: fuzzers fuzz quality-report
+fuzzers: $(FUZZ_BIN)
+fuzz:  ## fuzz T=… (image, model, …; all when empty) for SECONDS=… (default 1800) each
+	@$(MAKE) -s $(FUZZ_VARIANT) fuzzers
+	SECONDS_EACH=$(or $(SECONDS),1800) tests/fuzz/run.sh $(T)
+
+quality-report: $B/tools/quality_measures  ## judge the picture-quality verdicts on ../shared/data
+	tests/tools/report_quality.py build/quality
+
 clean:  ## remove everything built
 	rm -rf build
 

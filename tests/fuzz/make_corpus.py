@@ -181,7 +181,121 @@ def models():
     write("model", "empty.gguf", b"GGUF" + struct.pack("<IQQ", 3, 0, 0))
 
 
+class ByteValue(int):
+    pass
+
+
+class Table(dict):
+    """A FlatBuffers table: field number to a value. int is a 32-bit number,
+    ByteValue a byte, str a string, bytes a vector of bytes, Table a table, a list a vector of
+    numbers (floats: 32 bits) or tables, a tuple a vector of 64-bit numbers."""
+
+
+def flatbuffer(root):
+    """Parents before children, as offsets point forward; each table has a vtable
+    of its own just before it."""
+    out = bytearray(b"\0\0\0\0TFL3")
+    waiting = [(0, root)]
+    while waiting:
+        place, value = waiting.pop(0)
+        out += b"\0" * (-len(out) % 8)
+        if isinstance(value, Table):
+            count = max(value) + 1
+            vtable = len(out)
+            start = vtable + 4 + 2 * count
+            start += -start % 4
+            sizes = {n: 1 if isinstance(v, ByteValue) else 4 for n, v in value.items()}
+            offsets, end = {}, 4
+            for number in sorted(value, key=lambda n: -sizes[n]):
+                offsets[number] = end
+                end += sizes[number]
+            out += struct.pack("<HH", 4 + 2 * count, end)
+            out += b"".join(struct.pack("<H", offsets.get(n, 0)) for n in range(count))
+            out += b"\0" * (start - len(out)) + struct.pack("<i", start - vtable) + bytes(end - 4)
+            for number, v in value.items():
+                at = start + offsets[number]
+                if isinstance(v, ByteValue):
+                    out[at] = v
+                elif isinstance(v, int):
+                    struct.pack_into("<i", out, at, v)
+                else:
+                    waiting.append((at, v))
+            target = start
+        else:
+            if isinstance(value, tuple):
+                out += b"\0\0\0\0"	# the numbers after the count lie on eight bytes
+            target = len(out)
+            out += struct.pack("<I", len(value))
+            if isinstance(value, str):
+                out += value.encode() + b"\0"
+            elif isinstance(value, bytes):
+                out += value
+            elif isinstance(value, tuple):
+                out += struct.pack("<%dq" % len(value), *value)
+            elif value and isinstance(value[0], (Table, str)):
+                for v in value:
+                    waiting.append((len(out), v))
+                    out += b"\0\0\0\0"
+            elif value and isinstance(value[0], float):
+                out += struct.pack("<%df" % len(value), *value)
+            else:
+                out += struct.pack("<%di" % len(value), *value)
+        struct.pack_into("<I", out, place, target - place)
+    return bytes(out)
+
+
+def networks():
+    rng = random.Random(2)
+
+    def tflite(quantised):
+        kinds = {"value": 3 if quantised else 0, "bias": 2 if quantised else 0}
+        buffers = [b""]
+
+        def tensor(name, shape, kind="value", filled=False):
+            count = 1
+            for d in shape:
+                count *= d
+            size = 1 if quantised and kind == "value" else 4
+            buffers.append(bytes(rng.randrange(60) for _ in range(count * size)) if filled else b"")
+            t = Table({0: list(shape), 2: len(buffers) - 1, 3: name})
+            t[1] = ByteValue(kinds[kind])
+            if quantised:
+                t[4] = Table({2: [0.05], 3: (128 if kind == "value" else 0,)})
+            return t
+
+        tensors = [tensor("input", (1, 8, 8, 3)), tensor("conv/w", (4, 3, 3, 3), filled=True),
+                   tensor("conv/b", (4,), "bias", True), tensor("conv", (1, 8, 8, 4)),
+                   tensor("pool", (1, 1, 1, 4)), tensor("fc/w", (5, 4), filled=True),
+                   tensor("fc/b", (5,), "bias", True), tensor("classes", (1, 5))]
+        operators = [
+            Table({0: 0, 1: [0, 1, 2], 2: [3], 3: ByteValue(1), 4: Table({0: ByteValue(0), 1: 1,
+                                                                     2: 1, 3: ByteValue(3)})}),
+            Table({0: 1, 1: [3], 2: [4], 3: ByteValue(5), 4: Table({0: ByteValue(1), 1: 8, 2: 8,
+                                                                3: 8, 4: 8})}),
+            Table({0: 2, 1: [4, 5, 6], 2: [7], 3: ByteValue(8), 4: Table({0: ByteValue(0)})}),
+        ]
+        codes = [Table({0: ByteValue(c), 2: 1, 3: c}) for c in (3, 1, 9)]
+        graph = Table({0: tensors, 1: [0], 2: [7], 3: operators, 4: "main"})
+        return flatbuffer(Table({0: 3, 1: codes, 2: [graph], 3: "seed",
+                                 4: [Table({0: b}) if b else Table({0: b""}) for b in buffers]}))
+
+    write("tflite", "float.tflite", tflite(False))
+    write("tflite", "quantised.tflite", tflite(True))
+
+
+def weights():
+    header = {"__metadata__": {"name": "small", "licence": "none"},
+              "image.weight": {"dtype": "F16", "shape": [2, 3], "data_offsets": [0, 12]},
+              "image.bias": {"dtype": "F32", "shape": [2], "data_offsets": [12, 20]},
+              "scale": {"dtype": "F32", "shape": [1], "data_offsets": [20, 24]}}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    write("safetensors", "small", struct.pack("<Q", len(text)) + text + bytes(range(24)))
+
+
 if __name__ == "__main__":
+    networks()
+    weights()
     pictures()
     streams()
     configurations()

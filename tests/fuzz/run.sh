@@ -20,7 +20,7 @@ fuzz() {
 	local name=$1 found=build/fuzz-corpus/$1 out=build/fuzz-findings
 	mkdir -p "$found" "$out"
 	nice -n 5 timeout -k 10 $((seconds + 120)) "$programs/fuzz_$name" \
-		-max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -malloc_limit_mb=1024 \
+		-max_total_time="$seconds" -timeout=25 -rss_limit_mb=2048 -malloc_limit_mb=1024 \
 		-max_len="$(cat "tests/fuzz/corpus/$name.max_len" 2>/dev/null || echo 4096)" \
 		-artifact_prefix="$out/$name-" -print_final_stats=1 -verbosity=1 \
 		"$found" "tests/fuzz/corpus/$name" >"$out/$name.log" 2>&1
