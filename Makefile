@@ -49,7 +49,7 @@ PACKAGES_BUILD := \
   libdbus-1-dev \
   libsystemd-dev \
   libinih-dev \
-  libjansson-dev \
+  libjansson-dev libspeechd-dev \
   zlib1g-dev \
   libevdev-dev \
   libcurl4-openssl-dev \
@@ -89,7 +89,7 @@ CPPFLAGS += -D_GNU_SOURCE -I. -DDESCRY_VERSION='"$(VERSION)"' -DDESCRY_PREFIX='"
 COMPILE = $(CC) -std=c17 $(CPPFLAGS) $(HARDENING) $(WARNINGS) $(CFLAGS) -pthread -MMD -MP
 
 PKGS := libturbojpeg libjpeg libpng libexif openblas espeak-ng portaudio-2.0 alsa samplerate \
-  sndfile dbus-1 libsystemd inih jansson zlib libevdev libcurl libseccomp
+  sndfile dbus-1 libsystemd inih jansson speech-dispatcher zlib libevdev libcurl libseccomp
 # `=` so that `make deps` can install the packages before they are asked for
 PKG_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(PKGS))
 PKG_LIBS = $(shell $(PKG_CONFIG) --libs $(PKGS))

@@ -17,6 +17,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/route.h"
+
 #define CONFIG_BYTES_MAX (1u << 20)
 #define LINE_BYTES_MAX 190	/* what libinih takes in one piece */
 #define TEXT_BYTES_MAX 160
@@ -63,6 +65,9 @@ static const struct config_key speech_keys[] = {
 	NUMBER("volume", speech_volume, "100", 0, 200, "Per cent of the voice's own loudness."),
 	TEXT("device", speech_device, "",
 	     "The sound device, or part of its name. Empty: the system's default."),
+	CHOICE("route", speech_route, "auto", route_choices,
+	       "Whose voice is used. auto: the screen reader's where one runs, else Descry's own; "
+	       "orca and speech-dispatcher: that one, and Descry's own if it fails; own: Descry's."),
 	PATH("wav", speech_wav, "",
 	     "Write what would be played into this WAV file instead of playing it."),
 };

@@ -54,6 +54,7 @@ struct config {
 	char *speech_voice;
 	unsigned speech_rate, speech_pitch, speech_volume;
 	char *speech_device;
+	unsigned speech_route;	/* enum route_choice */
 	char *speech_wav;
 	/* [sounds] */
 	bool sounds_tick, sounds_shutter, sounds_error, sounds_press, sounds_cover;

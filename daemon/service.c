@@ -475,6 +475,7 @@ int service_open(struct service *service, bool system, struct failure *failure)
 		return failure_set(failure, FAILURE_FAILED, "Out of memory.");
 	if (bus_open(service->loop, &options, &service->bus, failure))
 		return 1;
+	speech_set_bus(service->speech, service->bus);
 	if (service_describe_open(service, failure))
 		return 1;
 	return service_look_open(service, failure);
@@ -484,6 +485,8 @@ void service_close(struct service *service)
 {
 	service_look_close(service);
 	service->jobs = jobs_free(service->jobs);
+	if (service->bus)
+		speech_set_bus(service->speech, NULL);
 	service->bus = bus_free(service->bus);
 	service->flush = loop_source_free(service->flush);
 	json_decref(service->model);

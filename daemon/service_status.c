@@ -48,6 +48,11 @@ static json_t *status_document(struct service *service)
 	else if (service->model_failure.kind != FAILURE_NONE)
 		json_object_set_new(status, "model_trouble",
 				    json_string(service->model_failure.message));
+	if (*speech_route(service->speech)) {
+		json_object_set_new(status, "route", json_string(speech_route(service->speech)));
+		json_object_set_new(status, "route_reason",
+				    json_string(speech_route_reason(service->speech)));
+	}
 	if (*speech_trouble(service->speech))
 		json_object_set_new(status, "speech_trouble",
 				    json_string(speech_trouble(service->speech)));

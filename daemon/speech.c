@@ -12,6 +12,7 @@
 #include <sys/epoll.h>
 
 #include "daemon/log.h"
+#include "daemon/route.h"
 
 #define TICK_EVERY_MS 1000
 
@@ -20,13 +21,16 @@ struct speech {
 	const struct config *config;
 	struct speech_options options;
 	struct loop_source *events, *tick;
+	struct routes *routes;
+	struct bus *bus;
+	char *last_text, *last_language;	/* for speech_repeat */
 	bool speaking;
 	char trouble[256];
 };
 
 static void update_speaking(struct speech *speech)
 {
-	bool speaking = speech->tts && tts_speaking(speech->tts);
+	bool speaking = speech->routes && routes_speaking(speech->routes);
 
 	if (speaking == speech->speaking)
 		return;
@@ -69,6 +73,50 @@ static void on_events(void *data, uint32_t ready)
 	update_speaking(speech);
 }
 
+/* --- The own voice as a route --------------------------------------------- */
+
+static void on_route_change(void *data)
+{
+	update_speaking(data);
+}
+
+static bool own_say(void *data, const char *text, enum tts_priority priority,
+		    const char *language, char *ret_why, size_t size)
+{
+	struct speech *speech = data;
+	struct tts_error error = { "" };
+	uint64_t utterance;
+
+	if (speech->tts && tts_say(speech->tts, text, priority, language, &utterance, &error) == 0)
+		return true;
+	snprintf(ret_why, size, "%s", speech->tts ? error.message : speech->trouble);
+	return false;
+}
+
+static void own_stop(void *data)
+{
+	struct speech *speech = data;
+
+	if (speech->tts)
+		tts_stop(speech->tts);
+}
+
+static bool own_speaking(void *data)
+{
+	struct speech *speech = data;
+
+	return speech->tts && tts_speaking(speech->tts);
+}
+
+static DBusConnection *connection(void *data)
+{
+	struct speech *speech = data;
+
+	return speech->bus ? bus_connection(speech->bus) : NULL;
+}
+
+/* --- Life ------------------------------------------------------------------ */
+
 static void on_tick(void *data)
 {
 	speech_play(data, TTS_SOUND_TICK);
@@ -83,6 +131,10 @@ int speech_open(struct loop *loop, const struct config *config,
 		.pitch = config->speech_pitch, .volume = config->speech_volume,
 	};
 	struct speech *speech = calloc(1, sizeof(*speech));
+	struct routes_options routes = {
+		.on_change = on_route_change, .own_say = own_say, .own_stop = own_stop,
+		.own_speaking = own_speaking, .connection = connection, .data = speech,
+	};
 	struct tts_error error = { "" };
 	int r;
 
@@ -91,10 +143,13 @@ int speech_open(struct loop *loop, const struct config *config,
 	speech->config = config;
 	speech->options = *options;
 	r = loop_add_timer(loop, on_tick, speech, &speech->tick);
+	if (r == 0)
+		r = routes_open(loop, &routes, &speech->routes);
 	if (r < 0) {
 		speech_free(speech);
 		return r;
 	}
+	routes_choose(speech->routes, (enum route_choice)config->speech_route);
 	r = tts_open(&with, &speech->tts, &error);
 	if (r == TTS_NO_VOICE) {
 		log_warning("%s", error.message);
@@ -118,9 +173,12 @@ struct speech *speech_free(struct speech *speech)
 {
 	if (!speech)
 		return NULL;
+	routes_free(speech->routes);
 	loop_source_free(speech->events);
 	loop_source_free(speech->tick);
 	tts_free(speech->tts);
+	free(speech->last_text);
+	free(speech->last_language);
 	free(speech);
 	return NULL;
 }
@@ -131,6 +189,7 @@ void speech_configure(struct speech *speech, const struct config *config)
 	struct failure failure;
 
 	speech->config = config;
+	routes_choose(speech->routes, (enum route_choice)config->speech_route);
 	if (!speech->tts)
 		return;
 	if (strcmp(old->speech_voice ? old->speech_voice : "",
@@ -150,45 +209,75 @@ static int silent(const struct speech *speech, struct failure *failure)
 	return failure_set(failure, FAILURE_NO_SOUND, "%s", speech->trouble);
 }
 
+/* The text is said, or queued to be: what can be known to be wrong with it is
+ * told at once, whoever will speak it. */
+static int hand_over(struct speech *speech, const char *text, enum tts_priority priority,
+		     const char *language, struct failure *failure)
+{
+	int r = routes_say(speech->routes, text, priority, language);
+
+	if (r == -ENOBUFS)
+		return failure_set(failure, FAILURE_BUSY,
+				   "Too much is waiting to be spoken. Stop speech, then try again.");
+	if (r < 0)
+		return failure_set(failure, FAILURE_FAILED, "Out of memory.");
+	update_speaking(speech);
+	return 0;
+}
+
 int speech_say(struct speech *speech, const char *text, enum tts_priority priority,
 	       const char *language, struct failure *failure)
 {
 	struct tts_error error = { "" };
-	uint64_t utterance;
+	char *last_text, *last_language;
 	int r;
 
-	if (!speech->tts)
+	if (!speech->tts && speech->config->speech_route == ROUTE_OWN)
 		return silent(speech, failure);
-	r = tts_say(speech->tts, text, priority, language, &utterance, &error);
-	if (r)
-		return failure_from_tts(failure, r, error.message);
-	update_speaking(speech);
-	return 0;
+	if (speech->tts) {
+		r = tts_check(speech->tts, text, language, &error);
+		if (r)
+			return failure_from_tts(failure, r, error.message);
+	}
+	last_text = strdup(text);
+	last_language = language ? strdup(language) : NULL;
+	if (last_text) {
+		free(speech->last_text);
+		free(speech->last_language);
+		speech->last_text = last_text;
+		speech->last_language = last_language;
+	}
+	return hand_over(speech, text, priority, language, failure);
 }
 
 int speech_repeat(struct speech *speech, struct failure *failure)
 {
-	struct tts_error error = { "" };
-	uint64_t utterance;
-	int r;
-
-	if (!speech->tts)
-		return silent(speech, failure);
-	r = tts_repeat(speech->tts, &utterance, &error);
-	if (r == -ENOENT)
+	if (!speech->last_text)
 		return failure_set(failure, FAILURE_NO_DATA, "Nothing has been said yet.");
-	if (r)
-		return failure_from_tts(failure, r, error.message);
-	update_speaking(speech);
-	return 0;
+	return hand_over(speech, speech->last_text, TTS_NOW, speech->last_language, failure);
 }
 
 void speech_stop(struct speech *speech)
 {
-	if (!speech->tts)
-		return;
-	tts_stop(speech->tts);
+	routes_stop(speech->routes);
 	update_speaking(speech);
+}
+
+void speech_set_bus(struct speech *speech, struct bus *bus)
+{
+	if (!bus)
+		routes_stop(speech->routes);
+	speech->bus = bus;
+}
+
+const char *speech_route(const struct speech *speech)
+{
+	return routes_name(speech->routes);
+}
+
+const char *speech_route_reason(const struct speech *speech)
+{
+	return routes_reason(speech->routes);
 }
 
 bool speech_speaking(const struct speech *speech)

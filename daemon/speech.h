@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * speech.h: the daemon's voice: the speech module joined to the loop, the sounds
- * the configuration allows, and the tick while work goes on.
+ * speech.h: the daemon's voice: what is to be said goes to the route that fits
+ * (route.h), one of which is the speech module, joined to the loop here; the
+ * sounds the configuration allows; and the tick while work goes on.
  *
  * A missing voice never stops the daemon: captions are then delivered silently,
  * and the reason is logged once and told to whoever calls Say.
@@ -11,6 +12,7 @@
 
 #include <stdbool.h>
 
+#include "daemon/bus.h"
 #include "daemon/config.h"
 #include "daemon/failure.h"
 #include "daemon/loop.h"
@@ -53,7 +55,12 @@ unsigned speech_volume(const struct speech *speech);
 const char *speech_trouble(const struct speech *speech);
 /* Whether the speech threads still do their work; see tts_alive(). */
 bool speech_alive(struct speech *speech);
-/* NULL when speech is not available at all. */
+/* The bus through which a screen reader is reached; NULL before it is lost. */
+void speech_set_bus(struct speech *speech, struct bus *bus);
+/* The route that took the last utterance ("" before the first), and why. */
+const char *speech_route(const struct speech *speech);
+const char *speech_route_reason(const struct speech *speech);
+/* NULL when the daemon's own voice is not available. */
 struct tts *speech_tts(struct speech *speech);
 
 #endif

@@ -474,12 +474,12 @@ static int enqueue(struct tts *tts, struct utterance *utterance, enum tts_priori
 	return 0;
 }
 
-int tts_say(struct tts *tts, const char *text, enum tts_priority priority, const char *language,
-	    uint64_t *ret_utterance, struct tts_error *error)
+/* On success `ret_clean` is what remains of the text; the caller frees. */
+static int prepare(struct tts *tts, const char *text, const char *language, char **ret_clean,
+		   struct tts_error *error)
 {
-	struct utterance *utterance = NULL;
 	struct tts_error problem;
-	char *clean;
+	char ignored[VOICE_BYTES], *clean;
 	int r;
 
 	if (strlen(text) > TEXT_BYTES_LIMIT) {
@@ -489,25 +489,44 @@ int tts_say(struct tts *tts, const char *text, enum tts_priority priority, const
 		return refuse(error, TTS_TEXT_TOO_LONG, problem.message);
 	}
 	if (language && *language) {
-		char ignored[VOICE_BYTES];
-
 		r = synthesis_find_language(language, tts->settings.voice, ignored, &problem);
 		if (r)
 			return refuse(error, r, problem.message);
-	} else {
-		language = NULL;
 	}
 	clean = malloc(strlen(text) + 1);
 	if (!clean)
 		return refuse(error, -ENOMEM, "No memory for the text.");
-	r = -ENOMEM;
-	if (!text_clean(text, clean))
-		r = refuse(error, -EINVAL, "There is nothing in the text that can be spoken.");
-	else
-		utterance = utterance_new(0, clean, language);
+	if (!text_clean(text, clean)) {
+		free(clean);
+		return refuse(error, -EINVAL, "There is nothing in the text that can be spoken.");
+	}
+	*ret_clean = clean;
+	return 0;
+}
+
+int tts_check(struct tts *tts, const char *text, const char *language, struct tts_error *error)
+{
+	char *clean;
+	int r = prepare(tts, text, language, &clean, error);
+
+	if (r == 0)
+		free(clean);
+	return r;
+}
+
+int tts_say(struct tts *tts, const char *text, enum tts_priority priority, const char *language,
+	    uint64_t *ret_utterance, struct tts_error *error)
+{
+	struct utterance *utterance;
+	char *clean;
+	int r = prepare(tts, text, language, &clean, error);
+
+	if (r)
+		return r;
+	utterance = utterance_new(0, clean, language && *language ? language : NULL);
 	free(clean);
 	if (!utterance)
-		return r == -ENOMEM ? refuse(error, r, "No memory for the text.") : r;
+		return refuse(error, -ENOMEM, "No memory for the text.");
 	return enqueue(tts, utterance, priority, ret_utterance, error);
 }
 

@@ -58,6 +58,8 @@ enum tts_priority {
  * dropped). `language` overrides the voice for this utterance, or NULL. */
 int tts_say(struct tts *tts, const char *text, enum tts_priority priority,
 	    const char *language, uint64_t *ret_utterance, struct tts_error *error);
+/* Whether tts_say would take this text in this language; says nothing. */
+int tts_check(struct tts *tts, const char *text, const char *language, struct tts_error *error);
 /* Says the last utterance again, at once. -ENOENT when there was none. */
 int tts_repeat(struct tts *tts, uint64_t *ret_utterance, struct tts_error *error);
 /* Silence within one audio buffer; the queue is emptied. */
