@@ -72,6 +72,12 @@ PACKAGES_TEST := \
   mandoc \
   qemu-user-static \
   gcc-aarch64-linux-gnu \
+  mmdebstrap \
+  systemd-container \
+  debhelper \
+  dpkg-dev \
+  fakeroot \
+  lintian \
   libc6-dev-arm64-cross \
   clang \
   libclang-rt-dev
