@@ -268,4 +268,4 @@ quality-report: $B/tools/quality_measures  ## judge the picture-quality verdicts
 clean:  ## remove everything built
 	rm -rf build
 
--include $(shell find build -name '*.d' 2>/dev/null)
+-include $(shell find $B -type f -name '*.d' 2>/dev/null)
