@@ -21,7 +21,7 @@
 #include "daemon/config.h"
 #include "daemon/failure.h"
 
-#define CLIENT_OPTIONS_MAX 32
+#define CLIENT_OPTIONS_MAX 64
 
 struct client_option {
 	const char *name;	/* "beam", for --beam */

@@ -19,6 +19,9 @@ const struct command *const commands[] = {
 	&command_classify,
 	&command_model_info,
 	&command_model_import,
+	&command_train_convert,
+	&command_train,
+	&command_eval,
 	NULL,
 };
 

@@ -17,5 +17,9 @@ extern const struct command command_say, command_repeat, command_stop, command_v
 extern const struct command command_status, command_set;
 /* model.c */
 extern const struct command command_model_info, command_model_import, command_classify;
+/* train.c */
+extern const struct command command_train, command_train_convert;
+/* eval.c */
+extern const struct command command_eval;
 
 #endif

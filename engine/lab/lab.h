@@ -32,6 +32,7 @@ struct lab_import_options {
 /* Writes a model file; the output is replaced only by one that opens. */
 int lab_import(const struct lab_import_options *options, const char *output,
 	       struct engine_error *error);
+
 /* --- Training ------------------------------------------------------------- */
 
 enum lab_phase {
@@ -85,7 +86,7 @@ struct lab_train_options {
 	unsigned batch;				/* photos of a step */
 	unsigned text_batch;			/* captions of a step */
 	unsigned samples;			/* captions drawn for each photo's reward */
-	double repetition_penalty;		/* off the reward for each content word said again */
+	double repetition_penalty;		/* off the reward for each noun said again */
 	double smoothing, dropout, feature_noise;
 	double weight_decay, clip;
 	uint64_t seed;
@@ -140,5 +141,81 @@ struct lab_inspection {
 int lab_inspect(const char *path, struct lab_inspection **ret_inspection,
 		struct engine_error *error);
 struct lab_inspection *lab_inspection_free(struct lab_inspection *inspection);
+
+/* Makes a COCO caption file of Flickr8k's token file or of a table (CSV, or with
+ * tabs) with the columns "image" and "caption". `source` may be NULL. */
+int lab_convert(const char *input, const char *source, const char *output, size_t *ret_photos,
+		size_t *ret_captions, struct engine_error *error);
+
+/* --- Measuring -------------------------------------------------------------- */
+
+struct lab_eval_options {
+	const char *captions, *images;
+	const char *model;		/* NULL with `results` */
+	/* JSON as COCO's evaluation takes it, [{"image_id": …, "caption": "…"}]:
+	 * scores these captions instead of running a model. */
+	const char *results;
+	const char *cache;		/* folder of features, or NULL: none are kept */
+	enum engine_search search;
+	unsigned beam;			/* 0: the model's default */
+	float temperature;		/* as in engine_caption_options */
+	uint64_t seed;
+	unsigned threads;
+	const atomic_bool *stop;	/* may be NULL */
+	/* Called by one thread at a time; may be NULL. */
+	void (*progress)(void *user, size_t done, size_t count);
+	void *user;
+};
+
+#define LAB_EVAL_BINS 10u
+
+struct lab_eval_bin {
+	size_t count;
+	double confidence, right;	/* means: said, and true */
+};
+
+struct lab_eval_scores {
+	char source[64];	/* of the photos; "all" for the whole */
+	size_t photos;
+	double bleu[4], rouge, cider;
+	double distinct[2];	/* different words, word pairs per word, pair said */
+	double length;		/* words of a caption */
+	size_t vocabulary;	/* different words said */
+	double noun_twice;	/* share of captions that say a noun twice */
+	double common_openings;	/* share that begin with one of the ten commonest
+				 * openings, five words, of all captions */
+	/* Photos whose likeliest class has at least LAB_EVAL_SURE; of these, the share
+	 * of captions that name it, and the share of photos that people name it for. */
+	size_t sure_photos;
+	double sure_named, sure_named_by_people;
+	/* Confidence is the mean probability of a word; a caption is right when its
+	 * CIDEr-D is at least the median. */
+	double calibration_error;
+	struct lab_eval_bin bins[LAB_EVAL_BINS];
+};
+
+#define LAB_EVAL_SURE 0.5
+#define LAB_EVAL_SOURCES_MAX 8u
+
+struct lab_eval_caption {
+	int64_t image_id;
+	const char *file_name, *caption;
+	double confidence;	/* 0 with `results` */
+	double cider;
+};
+
+struct lab_eval_report {
+	struct lab_eval_scores all, sources[LAB_EVAL_SOURCES_MAX];
+	size_t source_count;
+	struct lab_eval_caption *captions;
+	size_t caption_count;
+	size_t skipped;		/* photos without a caption to score */
+	double seconds;
+	void *memory;		/* what the strings stand in */
+};
+
+int lab_eval(const struct lab_eval_options *options, struct lab_eval_report **ret_report,
+	     struct engine_error *error);
+struct lab_eval_report *lab_eval_free(struct lab_eval_report *report);
 
 #endif

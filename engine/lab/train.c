@@ -26,7 +26,7 @@
 #include "engine/lab/dataset.h"
 #include "engine/lab/lab.h"
 #include "engine/lab/report.h"
-#include "engine/lab/words.h"
+#include "engine/lexeme.h"
 #include "engine/model.h"
 #include "engine/threadpool.h"
 
@@ -60,7 +60,7 @@ struct trainer {
 	size_t text_count;
 	struct decoder_weights *weights;
 	float *best;
-	bool *content;			/* words that should not be said twice */
+	uint32_t *nouns;		/* of each word: which noun it is a form of, or 0 */
 	struct optimiser optimiser;
 	struct threadpool *pool;
 	unsigned threads;
@@ -550,10 +550,10 @@ static double repetitions(const struct trainer *t, const struct sampled_caption 
 	size_t again = 0;
 
 	for (size_t i = 1; i < caption->count; i++) {
-		if (!t->content[caption->words[i]])
+		if (t->nouns[caption->words[i]] == 0)
 			continue;
 		for (size_t k = 0; k < i; k++) {
-			if (caption->words[k] == caption->words[i]) {
+			if (t->nouns[caption->words[k]] == t->nouns[caption->words[i]]) {
 				again++;
 				break;
 			}
@@ -1073,6 +1073,30 @@ static int allocate_worker(struct trainer *t, struct worker *worker)
 	return 0;
 }
 
+/* Equal numbers for all forms of a noun, 0 for other words. */
+static int number_nouns(const struct lexicon *vocabulary, uint32_t **ret_nouns)
+{
+	uint32_t *nouns = calloc(lexicon_size(vocabulary), sizeof(*nouns));
+	struct lexicon *stems = NULL;
+	int r = nouns == NULL ? -ENOMEM : lexicon_open(&stems);
+
+	for (uint32_t i = WORD_FIRST; r == 0 && i < lexicon_size(vocabulary); i++) {
+		struct lexeme lexeme = lexeme_of(lexicon_word(vocabulary, i));
+
+		if (lexeme.kind != LEXEME_NOUN)
+			continue;
+		r = lexicon_add(stems, lexeme.stem, strlen(lexeme.stem), &nouns[i]);
+		nouns[i]++;
+	}
+	lexicon_free(stems);
+	if (r < 0) {
+		free(nouns);
+		return r;
+	}
+	*ret_nouns = nouns;
+	return 0;
+}
+
 static int prepare_run(struct trainer *t, struct engine_error *error)
 {
 	const struct lexicon *vocabulary = t->weights->vocabulary;
@@ -1091,18 +1115,17 @@ static int prepare_run(struct trainer *t, struct engine_error *error)
 	t->text_order = calloc(t->text_count + 1, sizeof(*t->text_order));
 	t->workers = calloc(t->threads, sizeof(*t->workers));
 	t->best = malloc(count * sizeof(float));
-	t->content = calloc(lexicon_size(vocabulary), sizeof(*t->content));
 	if (t->val != NULL)
 		t->val_captions = calloc(t->val->photo_count, sizeof(*t->val_captions));
 	if (t->order == NULL || t->text_order == NULL || t->workers == NULL || t->best == NULL ||
-	    t->content == NULL || (t->val != NULL && t->val_captions == NULL) ||
+	    (t->val != NULL && t->val_captions == NULL) ||
 	    optimiser_init(&t->optimiser, count) < 0)
 		return engine_fail_memory(error);
 	for (unsigned i = 0; i < t->threads; i++)
 		if (allocate_worker(t, &t->workers[i]) < 0)
 			return engine_fail_memory(error);
-	for (uint32_t i = WORD_FIRST; i < lexicon_size(vocabulary); i++)
-		t->content[i] = !words_is_grammar(lexicon_word(vocabulary, i));
+	if (number_nouns(vocabulary, &t->nouns) < 0)
+		return engine_fail_memory(error);
 	memcpy(t->best, t->weights->parameters, count * sizeof(float));
 	t->position = (struct position){ .phase = LAB_PHASE_LANGUAGE, .best_score = -1 };
 	return 0;
@@ -1209,7 +1232,7 @@ static void trainer_clear(struct trainer *t)
 	free(t->order);
 	free(t->text_order);
 	free(t->best);
-	free(t->content);
+	free(t->nouns);
 	free(t->val_captions);
 	free(t->history);
 	optimiser_clear(&t->optimiser);
