@@ -5,6 +5,10 @@ _descry()
 	local words=
 	case "$before " in
 	"describe "*) words=' --local --quiet --speak --beam --alternatives --verbosity --model --threads --wav --json --system --help' ;;
+	"look "*) words=' --camera --quiet --speak --verbosity --alternatives --json --system --help' ;;
+	"watch "*) words=' --camera --pause --json --system --help' ;;
+	"press "*) words=' --json --system --help' ;;
+	"devices "*) words=' --json --system --help' ;;
 	"say "*) words=' --priority --language --json --system --help' ;;
 	"repeat "*) words=' --json --system --help' ;;
 	"stop "*) words=' --json --system --help' ;;
@@ -15,7 +19,7 @@ _descry()
 	"model info "*) words=' --layers --json --system --help' ;;
 	"model import "*) words=' --output --metadata --labels --decoder --vocabulary --pool --grid --classes --mean --std --bgr --json --system --help' ;;
 	"model ") words=' info import' ;;
-	" ") words=' describe say repeat stop status set voices classify model --help --version' ;;
+	" ") words=' describe look watch press devices say repeat stop status set voices classify model --help --version' ;;
 	esac
 	if [[ $word == -* || $COMP_CWORD -eq 1 ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")

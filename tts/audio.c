@@ -66,6 +66,10 @@ struct device {
 	_Atomic uint64_t mark;
 	_Atomic bool waiting;		/* the writer sleeps until there is room */
 	_Atomic unsigned buffers_after_cut;
+
+	/* PortAudio's ALSA side drops what the device still holds when a callback
+	 * says it is complete, so so much silence is sent after the last sample */
+	size_t tail, silence;		/* written at open; then the callback's */
 };
 
 struct audio {
@@ -173,7 +177,9 @@ static int fill(const void *input, void *output, unsigned long frames,
 		   atomic_exchange(&device->waiting, false)) {
 		sem_post(device->wake);
 	}
-	if (ended && taken < frames) {
+	if (ended)
+		device->silence += frames - taken;
+	if (ended && device->silence >= device->tail) {
 		atomic_store(&device->complete, true);
 		return paComplete;
 	}
@@ -250,6 +256,16 @@ static PaError open_at(struct device *device, PaStreamParameters *parameters, do
 			     (unsigned long)(rate / BUFFERS_PER_SECOND), paClipOff, fill, device);
 }
 
+/* Frames that lie between the callback and the loudspeaker, and one buffer. */
+static size_t tail(const struct device *device, double rate)
+{
+	const PaStreamInfo *info = Pa_GetStreamInfo(device->stream);
+	double latency = info && info->outputLatency > LATENCY_SECONDS ? info->outputLatency :
+		LATENCY_SECONDS;
+
+	return (size_t)((latency + 1.0 / BUFFERS_PER_SECOND) * rate) + 1;
+}
+
 static void open_stream(struct device *device)
 {
 	PaStreamParameters parameters = { .channelCount = 1, .sampleFormat = paInt16 };
@@ -275,6 +291,8 @@ static void open_stream(struct device *device)
 		code = open_at(device, &parameters, rates[i]);
 		if (code == paNoError) {
 			device->rate = rates[i];
+			device->tail = tail(device, rates[i]);
+			device->silence = 0;
 			Pa_SetStreamFinishedCallback(device->stream, finished);
 			atomic_store(&device->state, STATE_OPEN);
 			return;
