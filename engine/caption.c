@@ -10,41 +10,66 @@
 #include "engine/limits.h"
 #include "engine/sentence.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
+#define THINGS 5u
+#define THING_LEAST 0.5f	/* probability from which a thing is named */
+
 struct caption_writer {
-	const struct vocabulary *vocabulary;
-	unsigned beam, cells;
+	struct caption_writer_config config;
+	unsigned cells;
 	struct generation *generation;
+	struct confidence_view *view;	/* NULL without confidence */
 	struct engine_result result;
 	struct engine_caption captions[LIMIT_ALTERNATIVES];
 	struct engine_word words[LIMIT_ALTERNATIVES][LIMIT_WORDS];
 	char sentences[LIMIT_ALTERNATIVES][SENTENCE_BYTES];
+	struct engine_thing things[THINGS];
+	enum engine_reason reasons[ENGINE_REASONS];
 };
 
-int caption_writer_open(const struct decoder *decoder, const struct vocabulary *vocabulary,
-			unsigned beam, struct caption_writer **ret_writer,
-			struct engine_error *error)
+static_assert((int)ENGINE_WORD_NOUN == (int)LEXEME_NOUN &&
+	      (int)ENGINE_WORD_COLOUR == (int)LEXEME_COLOUR, "the kinds are the same");
+
+const char *engine_reason_name(enum engine_reason reason)
+{
+	static const char *const names[ENGINE_REASONS] = {
+		[ENGINE_REASON_WORDS] = "words",
+		[ENGINE_REASON_DISAGREEMENT] = "disagreement",
+		[ENGINE_REASON_UNFAMILIAR] = "unfamiliar",
+		[ENGINE_REASON_QUALITY] = "quality",
+	};
+
+	return (unsigned)reason < ENGINE_REASONS ? names[reason] : "";
+}
+
+int caption_writer_open(const struct caption_writer_config *config,
+			struct caption_writer **ret_writer, struct engine_error *error)
 {
 	struct caption_writer *writer;
 	int status;
 
-	if (vocabulary_size(vocabulary) != decoder_words(decoder))
+	if (vocabulary_size(config->vocabulary) != decoder_words(config->decoder))
 		return engine_fail(error, ENGINE_BAD_MODEL,
 			"The vocabulary holds %u words, but the decoder chooses from %u.",
-			vocabulary_size(vocabulary), decoder_words(decoder));
-	if (beam < 1 || beam > LIMIT_BEAM)
+			vocabulary_size(config->vocabulary), decoder_words(config->decoder));
+	if (config->beam < 1 || config->beam > LIMIT_BEAM)
 		return engine_fail(error, ENGINE_BAD_MODEL,
-			"The model's beam is %u wide; 1 to %u can be used.", beam, LIMIT_BEAM);
+			"The model's beam is %u wide; 1 to %u can be used.", config->beam,
+			LIMIT_BEAM);
 	writer = calloc(1, sizeof(*writer));
 	if (!writer)
 		return engine_fail_memory(error);
-	writer->vocabulary = vocabulary;
-	writer->beam = beam;
-	writer->cells = decoder_cells(decoder);
-	status = generation_open(decoder, &writer->generation, error);
+	writer->config = *config;
+	writer->cells = decoder_cells(config->decoder);
+	status = generation_open(config->decoder, &writer->generation, error);
+	if (status == 0 && config->confidence)
+		status = confidence_view_open(config->confidence, writer->cells, &writer->view,
+					      error);
 	if (status != 0) {
 		caption_writer_free(writer);
 		return status;
@@ -58,6 +83,7 @@ struct caption_writer *caption_writer_free(struct caption_writer *writer)
 	if (!writer)
 		return NULL;
 	generation_free(writer->generation);
+	confidence_view_free(writer->view);
 	free(writer);
 	return NULL;
 }
@@ -80,6 +106,10 @@ static int check_options(const struct engine_caption_options *options,
 	if (!isfinite(options->temperature) || options->temperature < 0.0f)
 		return engine_fail(error, ENGINE_BAD_OPTION,
 			"The power of the probabilities must not be negative.");
+	if (!(options->sure >= 0.0f && options->sure <= 1.0f) ||
+	    !(options->refused >= 0.0f && options->refused <= 1.0f))
+		return engine_fail(error, ENGINE_BAD_OPTION,
+			"The bounds of the confidence's bands lie between 0 and 1.");
 	return 0;
 }
 
@@ -91,29 +121,147 @@ static double now_ms(void)
 	return (double)time.tv_sec * 1e3 + (double)time.tv_nsec / 1e6;
 }
 
-static void write_caption(struct caption_writer *writer, size_t number,
-			  const struct hypothesis *hypothesis)
+static enum engine_band band_of(const struct caption_writer *writer,
+				const struct engine_caption_options *options, float confidence)
+{
+	const struct confidence_parameters *parameters =
+		confidence_parameters(writer->config.confidence);
+	float sure = options->sure > 0.0f ? options->sure : parameters->sure;
+	float refused = options->refused > 0.0f ? options->refused : parameters->refused;
+
+	if (confidence < refused)
+		return ENGINE_BAND_REFUSED;
+	return confidence < sure ? ENGINE_BAND_UNSURE : ENGINE_BAND_SURE;
+}
+
+/* `candidate` is the hypothesis' number in the view. */
+static void write_caption(struct caption_writer *writer, size_t number, size_t candidate,
+			  const struct hypothesis *hypothesis,
+			  const struct engine_caption_options *options)
 {
 	struct engine_word *words = writer->words[number];
+	struct engine_caption *caption = &writer->captions[number];
 	const char *texts[LIMIT_WORDS];
+	float confidences[LIMIT_WORDS];
 
+	if (writer->view)
+		confidence_view_words(writer->view, candidate, confidences);
 	for (unsigned i = 0; i < hypothesis->count; i++) {
-		texts[i] = vocabulary_word(writer->vocabulary, hypothesis->words[i]);
+		const struct lexeme *lexeme = vocabulary_lexeme(writer->config.vocabulary,
+								hypothesis->words[i]);
+
+		texts[i] = vocabulary_word(writer->config.vocabulary, hypothesis->words[i]);
 		words[i] = (struct engine_word){
 			.text = texts[i],
 			.log_probability = hypothesis->log_probabilities[i],
+			.confidence = writer->view ? confidences[i] : -1.0f,
+			.kind = (enum engine_word_kind)lexeme->kind,
+			.stem = lexeme->stem,
 			.attention = hypothesis->attention ?
 				hypothesis->attention + (size_t)i * writer->cells : NULL,
 		};
 	}
 	sentence_write(texts, hypothesis->count, hypothesis->ended, writer->sentences[number]);
-	writer->captions[number] = (struct engine_caption){
+	*caption = (struct engine_caption){
 		.words = words,
 		.word_count = hypothesis->count,
 		.log_probability = hypothesis->log_probability,
 		.score = hypothesis->score,
 		.sentence = writer->sentences[number],
+		.confidence = -1.0f,
+		.band = ENGINE_BAND_UNSURE,
 	};
+	if (writer->view) {
+		caption->confidence = confidence_view_caption(writer->view, candidate);
+		caption->band = band_of(writer, options, caption->confidence);
+	}
+}
+
+/* Whether two captions have the same content words. */
+static bool same_content(const struct caption_writer *writer, const struct hypothesis *a,
+			 const struct hypothesis *b)
+{
+	for (unsigned turn = 0; turn < 2; turn++) {
+		for (unsigned i = 0; i < a->count; i++) {
+			const struct lexeme *lexeme =
+				vocabulary_lexeme(writer->config.vocabulary, a->words[i]);
+			bool found = !lexeme_is_content(lexeme);
+
+			for (unsigned k = 0; !found && k < b->count; k++)
+				found = strcmp(vocabulary_lexeme(writer->config.vocabulary,
+								 b->words[k])->stem,
+					       lexeme->stem) == 0;
+			if (!found)
+				return false;
+		}
+		const struct hypothesis *swap = a;
+
+		a = b;
+		b = swap;
+	}
+	return true;
+}
+
+/* Takes `wanted` of the ranked candidates: first those that say something new,
+ * then what else there is. */
+static size_t choose(const struct caption_writer *writer, const struct hypothesis *hypotheses,
+		     const unsigned *order, size_t count, size_t wanted, unsigned *ret_chosen)
+{
+	bool taken[GENERATION_POOL] = {0};
+	size_t chosen = 0;
+
+	for (unsigned turn = 0; turn < 2; turn++) {
+		for (size_t i = 0; i < count && chosen < wanted; i++) {
+			bool new = !taken[i];
+
+			for (size_t k = 0; turn == 0 && new && k < chosen; k++)
+				new = !same_content(writer, &hypotheses[order[i]],
+						    &hypotheses[ret_chosen[k]]);
+			if (!new)
+				continue;
+			taken[i] = true;
+			ret_chosen[chosen++] = order[i];
+		}
+	}
+	return chosen;
+}
+
+static size_t find_things(struct caption_writer *writer)
+{
+	unsigned stems[4 * THINGS];
+	float probabilities[4 * THINGS];
+	size_t found = confidence_view_detected(writer->view, stems, probabilities, 4 * THINGS);
+	size_t count = 0;
+
+	for (size_t i = 0; i < found && count < THINGS; i++) {
+		const char *word = confidence_stem_word(writer->config.confidence, stems[i]);
+
+		if (probabilities[i] < THING_LEAST)
+			break;
+		if (word && lexeme_of(word).kind == LEXEME_NOUN)
+			writer->things[count++] = (struct engine_thing){ word, probabilities[i] };
+	}
+	return count;
+}
+
+/* The first caption's doubts, gravest first. */
+static size_t find_reasons(struct caption_writer *writer, size_t candidate, float unfamiliarity)
+{
+	float signals[CONFIDENCE_SIGNALS];
+	size_t count = 0;
+
+	if (writer->captions[0].band == ENGINE_BAND_SURE)
+		return 0;
+	confidence_view_signals(writer->view, candidate, signals);
+	if (signals[CONFIDENCE_QUALITY] >= 0.5f)
+		writer->reasons[count++] = ENGINE_REASON_QUALITY;
+	if (unfamiliarity > 1.0f)
+		writer->reasons[count++] = ENGINE_REASON_UNFAMILIAR;
+	if (signals[CONFIDENCE_AGREEMENT] < 0.5f)
+		writer->reasons[count++] = ENGINE_REASON_DISAGREEMENT;
+	if (signals[CONFIDENCE_LEAST] < logf(0.5f) || count == 0)
+		writer->reasons[count++] = ENGINE_REASON_WORDS;
+	return count;
 }
 
 int caption_write(struct caption_writer *writer, const struct engine_features *features,
@@ -122,30 +270,56 @@ int caption_write(struct caption_writer *writer, const struct engine_features *f
 {
 	struct engine_caption_options chosen = options ? *options :
 		(struct engine_caption_options){0};
+	unsigned order[GENERATION_POOL], picks[LIMIT_ALTERNATIVES];
 	const struct hypothesis *hypotheses;
 	double started = now_ms();
+	bool search = chosen.search != ENGINE_SEARCH_SAMPLE;
 	size_t count;
 	int status;
 
 	if (chosen.beam == 0)
-		chosen.beam = writer->beam;
+		chosen.beam = writer->config.beam;
 	if (chosen.alternatives == 0)
 		chosen.alternatives = 1;
 	status = check_options(&chosen, error);
 	if (status != 0)
 		return status;
-	status = generation_run(writer->generation, features, &chosen, 0, &hypotheses, &count, error);
+	status = generation_run(writer->generation, features, &chosen,
+				writer->view && search ? GENERATION_CROWD : 0, &hypotheses, &count,
+				error);
 	if (status != 0)
 		return status;
-	if (count > chosen.alternatives)
-		count = chosen.alternatives;
+	for (unsigned i = 0; i < count; i++)
+		order[i] = i;
+	if (writer->view) {
+		confidence_view_photo(writer->view, features, writer->config.class_count,
+				      chosen.quality);
+		confidence_view_candidates(writer->view, hypotheses, count);
+		if (chosen.search == ENGINE_SEARCH_BEAM && !chosen.plain)
+			confidence_view_rank(writer->view, order);
+	}
+	if (writer->view && !chosen.plain) {
+		count = choose(writer, hypotheses, order, count, chosen.alternatives, picks);
+	} else {
+		count = count < chosen.alternatives ? count : chosen.alternatives;
+		memcpy(picks, order, count * sizeof(*picks));
+	}
 	for (size_t i = 0; i < count; i++)
-		write_caption(writer, i, &hypotheses[i]);
+		write_caption(writer, i, picks[i], &hypotheses[picks[i]], &chosen);
 	writer->result = (struct engine_result){
 		.captions = writer->captions,
 		.caption_count = count,
-		.timings = { .generate_ms = now_ms() - started },
+		.things = writer->things,
+		.reasons = writer->reasons,
 	};
+	if (writer->view) {
+		writer->result.unfamiliarity = confidence_view_distance(writer->view) /
+			confidence_parameters(writer->config.confidence)->distance_limit;
+		writer->result.thing_count = find_things(writer);
+		writer->result.reason_count = find_reasons(writer, picks[0],
+							   writer->result.unfamiliarity);
+	}
+	writer->result.timings.generate_ms = now_ms() - started;
 	*ret_result = &writer->result;
 	return 0;
 }

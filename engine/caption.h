@@ -7,17 +7,25 @@
 #ifndef ENGINE_CAPTION_H
 #define ENGINE_CAPTION_H
 
+#include "engine/confidence.h"
 #include "engine/decoder.h"
 #include "engine/engine.h"
 #include "engine/vocabulary.h"
 
 struct caption_writer;
 
-/* Allocates everything that captions need; caption_write does not. Borrows
- * decoder and vocabulary. `beam` stands for options->beam of 0. */
-int caption_writer_open(const struct decoder *decoder, const struct vocabulary *vocabulary,
-			unsigned beam, struct caption_writer **ret_writer,
-			struct engine_error *error);
+/* All are borrowed. */
+struct caption_writer_config {
+	const struct decoder *decoder;
+	const struct vocabulary *vocabulary;
+	const struct confidence *confidence;	/* may be NULL */
+	unsigned beam;			/* stands for options->beam of 0 */
+	size_t class_count;		/* of features->classes */
+};
+
+/* Allocates everything that captions need; caption_write does not. */
+int caption_writer_open(const struct caption_writer_config *config,
+			struct caption_writer **ret_writer, struct engine_error *error);
 struct caption_writer *caption_writer_free(struct caption_writer *writer);
 
 /* `options` may be NULL. Timings but generate_ms are 0. The result holds until

@@ -41,8 +41,11 @@ int engine_context_open(const struct engine_model *model,
 	if (r == 0)
 		r = encoder_open(program, context->pool, &context->encoder, error);
 	if (r == 0 && model->decoder)
-		r = caption_writer_open(model->decoder, model->vocabulary, model->beam,
-					&context->writer, error);
+		r = caption_writer_open(&(struct caption_writer_config){
+			.decoder = model->decoder, .vocabulary = model->vocabulary,
+			.confidence = model->confidence, .beam = model->beam,
+			.class_count = model->info.class_count,
+		}, &context->writer, error);
 	if (r == 0 && model->info.class_count) {
 		context->class_order = calloc(model->info.class_count,
 					      sizeof(*context->class_order));

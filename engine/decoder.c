@@ -472,6 +472,9 @@ void decoder_state_begin(struct decoder_state *state, const struct engine_featur
 	const struct decoder *decoder = state->decoder;
 	size_t hidden = decoder->hidden;
 
+	/* With more threads OpenBLAS allocates in every call, and a word's products
+	 * are too small to gain from them. */
+	openblas_set_num_threads(1);
 	for (size_t i = 0; i < decoder->pool_size; i++)
 		state->pool.values[i] = (features->pool[i] - decoder->feature_mean[i]) / decoder->feature_std;
 	vectors_changed(&state->pool);

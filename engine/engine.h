@@ -216,14 +216,40 @@ struct engine_caption_options {
 	unsigned alternatives;	/* different captions wanted, 0 counts as 1, at most 10 */
 	float temperature;	/* SAMPLE: probabilities are raised to this power; 0: 5 */
 	uint64_t seed;		/* SAMPLE: the same seed gives the same captions */
+	/* BEAM: the search's own order, without the consensus that a model with
+	 * confidence makes among the candidates */
+	bool plain;
+	/* What engine_quality_measure said of the picture, or NULL; it bears on the
+	 * confidence. */
+	const struct engine_quality *quality;
+	/* Captions of this confidence and above are sure, of less than the other
+	 * refused; 0: as the model has it. */
+	float sure, refused;
 	const atomic_bool *cancel;	/* polled at every layer and word; may be NULL */
+};
+
+enum engine_word_kind {
+	ENGINE_WORD_FUNCTION,		/* grammar and place: "the", "front" */
+	ENGINE_WORD_DESCRIPTION,	/* other adjectives and adverbs */
+	/* content: what can be right or wrong about a photo */
+	ENGINE_WORD_COLOUR,
+	ENGINE_WORD_NUMBER,
+	ENGINE_WORD_VERB,
+	ENGINE_WORD_NOUN,
 };
 
 struct engine_word {
 	const char *text;
 	float log_probability;
+	/* The calibrated probability that the word is right; −1 for words that are no
+	 * content and for models without confidence. */
+	float confidence;
+	enum engine_word_kind kind;
+	const char *stem;	/* the same for all forms of a word: "rid" for "riding" */
 	const float *attention;	/* grid_height × grid_width, sums to 1; NULL without attention */
 };
+
+enum engine_band { ENGINE_BAND_SURE, ENGINE_BAND_UNSURE, ENGINE_BAND_REFUSED };
 
 struct engine_caption {
 	const struct engine_word *words;
@@ -231,7 +257,28 @@ struct engine_caption {
 	float log_probability;	/* sum over words and the end mark */
 	float score;		/* log_probability / (word_count + 1)^0.7 */
 	const char *sentence;	/* cased and punctuated for speech */
+	/* The calibrated probability that all its content words are right, and the
+	 * band it falls in; −1 and UNSURE for models without confidence. */
+	float confidence;
+	enum engine_band band;
 };
+
+/* A thing that the photo is likely to show, whatever the captions say. */
+struct engine_thing {
+	const char *text;
+	float probability;
+};
+
+/* Why a caption is not sure. */
+enum engine_reason {
+	ENGINE_REASON_WORDS,		/* a word of the caption is doubtful */
+	ENGINE_REASON_DISAGREEMENT,	/* other captions would say something else */
+	ENGINE_REASON_UNFAMILIAR,	/* the picture is unlike the training photos */
+	ENGINE_REASON_QUALITY,		/* the picture is bad */
+	ENGINE_REASONS,
+};
+/* "words", "disagreement", "unfamiliar", "quality" */
+const char *engine_reason_name(enum engine_reason reason);
 
 struct engine_timings {
 	double preprocess_ms, encode_ms, generate_ms;
@@ -241,6 +288,15 @@ struct engine_timings {
 struct engine_result {
 	const struct engine_caption *captions;	/* best first */
 	size_t caption_count;
+	/* Nouns that are likely, likeliest first; none without confidence. */
+	const struct engine_thing *things;
+	size_t thing_count;
+	/* Why the first caption is not sure; none if it is. */
+	const enum engine_reason *reasons;
+	size_t reason_count;
+	/* How far the picture is from the training photos: above 1 it lies farther
+	 * than 95% of clean photos do. 0 without confidence. */
+	float unfamiliarity;
 	struct engine_timings timings;
 };
 

@@ -31,7 +31,6 @@
 #define SAMPLES GENERATION_CROWD	/* that grow at once */
 #define ROWS (LIMIT_BEAM + SAMPLES)
 #define DRAWN 10u			/* likeliest words that a free sample draws from */
-#define POOL 48u			/* sentences kept */
 #define SAMPLE_ROUNDS 8u
 #define NO_WORD UINT32_MAX
 
@@ -65,11 +64,11 @@ struct generation {
 	struct node nodes[LIMIT_WORDS][ROWS];
 	struct growth beams[LIMIT_BEAM], samples[SAMPLES];
 	struct random streams[SAMPLES];
-	struct hypothesis pool[POOL];
+	struct hypothesis pool[GENERATION_POOL];
 	size_t pool_count;
 	float *logits;		/* ROWS × words */
 	float *attention;	/* LIMIT_WORDS × ROWS × cells */
-	float *pool_attention;	/* POOL × LIMIT_WORDS × cells */
+	float *pool_attention;	/* GENERATION_POOL × LIMIT_WORDS × cells */
 };
 
 int generation_open(const struct decoder *decoder, struct generation **ret_generation,
@@ -90,7 +89,7 @@ int generation_open(const struct decoder *decoder, struct generation **ret_gener
 		goto fail;
 	generation->logits = calloc((size_t)ROWS * generation->words, sizeof(float));
 	generation->attention = calloc(LIMIT_WORDS * ROWS * (cells + 1), sizeof(float));
-	generation->pool_attention = calloc(POOL * LIMIT_WORDS * (cells + 1), sizeof(float));
+	generation->pool_attention = calloc(GENERATION_POOL * LIMIT_WORDS * (cells + 1), sizeof(float));
 	if (!generation->logits || !generation->attention || !generation->pool_attention) {
 		status = engine_fail_memory(error);
 		goto fail;
@@ -340,7 +339,7 @@ static void keep(struct generation *generation, const struct growth *growth, uns
 	const struct node *node = growth->last;
 	struct hypothesis *known;
 
-	if (slot == POOL || growth->count == 0)
+	if (slot == GENERATION_POOL || growth->count == 0)
 		return;
 	hypothesis->votes = votes;
 	hypothesis->count = growth->count;

@@ -25,6 +25,8 @@ struct hypothesis {
 
 /* The most samples that can grow beside a beam. */
 #define GENERATION_CROWD LIMIT_ALTERNATIVES
+/* The most sentences that one run finds. */
+#define GENERATION_POOL 48u
 
 struct generation;
 

@@ -351,3 +351,12 @@ bool lexeme_supports(const struct lexeme *said, const struct lexeme *general)
 	}
 	return false;
 }
+
+bool lexeme_is_general(const struct lexeme *lexeme)
+{
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+		if (strcmp(kinds[i].general, lexeme->stem) == 0)
+			return true;
+	}
+	return false;
+}

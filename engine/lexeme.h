@@ -36,6 +36,9 @@ bool lexeme_is_content(const struct lexeme *lexeme);
  * that is a kind of it ("girl" supports "child" and "person"). */
 bool lexeme_supports(const struct lexeme *said, const struct lexeme *general);
 
+/* Whether other words than itself support it. */
+bool lexeme_is_general(const struct lexeme *lexeme);
+
 /* For the tests: the searches need it. */
 bool lexeme_tables_are_sorted(void);
 

@@ -127,6 +127,9 @@ static int open_decoder(struct engine_model *model, struct engine_error *error)
 	if (r)
 		return r;
 	model->beam = beam;
+	r = confidence_read(file, model->vocabulary, info->pool_size, &model->confidence, error);
+	if (r)
+		return r;
 	info->decoder_kind = kind;
 	info->vocabulary_size = config.words;
 	info->hidden_size = hidden;
@@ -237,6 +240,7 @@ struct engine_model *engine_model_free(struct engine_model *model)
 	if (!model)
 		return NULL;
 	program_free(model->program);
+	confidence_free(model->confidence);
 	decoder_free(model->decoder);
 	vocabulary_free(model->vocabulary);
 	graph_free(model->graph);

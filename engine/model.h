@@ -7,6 +7,7 @@
 #ifndef ENGINE_MODEL_H
 #define ENGINE_MODEL_H
 
+#include "engine/confidence.h"
 #include "engine/decoder.h"
 #include "engine/engine.h"
 #include "engine/gguf.h"
@@ -24,6 +25,7 @@ struct engine_model {
 	struct program *program;	/* of ENGINE_PATH_AUTO */
 	struct decoder *decoder;	/* NULL in a model that only encodes */
 	struct vocabulary *vocabulary;	/* NULL likewise */
+	struct confidence *confidence;	/* NULL in a model that was not calibrated */
 	unsigned beam;			/* the default width of the search */
 	const char *const *labels;	/* info.class_count, or NULL */
 	struct engine_model_info info;

@@ -15,6 +15,7 @@ struct vocabulary {
 	const char *const *words;
 	unsigned size;
 	uint32_t mask;
+	struct lexeme *lexemes;
 	uint32_t slots[];	/* index + 1, or 0 */
 };
 
@@ -70,6 +71,11 @@ int vocabulary_open(const char *const *words, size_t count,
 	vocabulary->words = words;
 	vocabulary->size = (unsigned)count;
 	vocabulary->mask = slots - 1;
+	vocabulary->lexemes = calloc(count, sizeof(*vocabulary->lexemes));
+	if (!vocabulary->lexemes) {
+		vocabulary_free(vocabulary);
+		return engine_fail_memory(error);
+	}
 	for (unsigned i = VOCABULARY_FIRST_WORD; i < count; i++) {
 		uint32_t *slot;
 
@@ -86,6 +92,7 @@ int vocabulary_open(const char *const *words, size_t count,
 				"The vocabulary holds the word \"%s\" twice.", words[i]);
 		}
 		*slot = i + 1;
+		vocabulary->lexemes[i] = lexeme_of(words[i]);
 	}
 	*ret_vocabulary = vocabulary;
 	return 0;
@@ -93,6 +100,9 @@ int vocabulary_open(const char *const *words, size_t count,
 
 struct vocabulary *vocabulary_free(struct vocabulary *vocabulary)
 {
+	if (!vocabulary)
+		return NULL;
+	free(vocabulary->lexemes);
 	free(vocabulary);
 	return NULL;
 }
@@ -105,6 +115,11 @@ unsigned vocabulary_size(const struct vocabulary *vocabulary)
 const char *vocabulary_word(const struct vocabulary *vocabulary, unsigned index)
 {
 	return vocabulary->words[index];
+}
+
+const struct lexeme *vocabulary_lexeme(const struct vocabulary *vocabulary, unsigned index)
+{
+	return &vocabulary->lexemes[index];
 }
 
 unsigned vocabulary_find(const struct vocabulary *vocabulary, const char *word)

@@ -6,6 +6,7 @@
 #define ENGINE_VOCABULARY_H
 
 #include "engine/engine.h"
+#include "engine/lexeme.h"
 
 enum {
 	VOCABULARY_PADDING = 0,
@@ -26,6 +27,8 @@ struct vocabulary *vocabulary_free(struct vocabulary *vocabulary);
 
 unsigned vocabulary_size(const struct vocabulary *vocabulary);
 const char *vocabulary_word(const struct vocabulary *vocabulary, unsigned index);
+/* The marks are function words without a stem. */
+const struct lexeme *vocabulary_lexeme(const struct vocabulary *vocabulary, unsigned index);
 /* VOCABULARY_UNKNOWN for a word that is not in it. */
 unsigned vocabulary_find(const struct vocabulary *vocabulary, const char *word);
 

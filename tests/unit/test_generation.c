@@ -415,6 +415,7 @@ static void test_captions(void **state)
 {
 	struct small_decoder small;
 	struct vocabulary *vocabulary;
+	struct caption_writer_config config = { .beam = 3 };
 	struct caption_writer *writer;
 	struct engine_caption_options options = { .alternatives = 4 };
 	struct engine_features features;
@@ -428,7 +429,9 @@ static void test_captions(void **state)
 	small_features(&small, 91, &pool, &grid);
 	features = (struct engine_features){ .pool = pool, .grid = grid };
 	assert_int_equal(vocabulary_open(vocabulary_words, WORDS, &vocabulary, &error), 0);
-	assert_int_equal(caption_writer_open(small.decoder, vocabulary, 3, &writer, &error), 0);
+	config.decoder = small.decoder;
+	config.vocabulary = vocabulary;
+	assert_int_equal(caption_writer_open(&config, &writer, &error), 0);
 	assert_int_equal(caption_write(writer, &features, &options, &result, &error), 0);
 	assert_int_equal(result->caption_count, 4);
 	for (size_t i = 0; i < result->caption_count; i++) {

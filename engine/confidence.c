@@ -1,0 +1,687 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * confidence.c: the signals, the two logistic models and the consensus.
+ *
+ * Consensus takes the candidate with the least expected loss (minimum Bayes
+ * risk): candidates stand for what the decoder holds possible, the likeness of
+ * two is CIDEr's cosine of n-grams, n-grams being weighed by the rarity of their
+ * words. Doubtful detail costs, because each content word adds its confidence
+ * less a bound: a word below the bound is better left out.
+ */
+#include "engine/confidence.h"
+
+#include "engine/error.h"
+#include "engine/kernels/isa.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CANDIDATES GENERATION_POOL
+#define ORDERS 4u		/* longest n-gram */
+
+/* Of the consensus; chosen on one half of the validation photos. */
+#define CONSENSUS_LIKENESS 4.0f
+#define CONSENSUS_WORDS 0.6f
+#define CONSENSUS_BOUND 0.6f
+#define CONSENSUS_SHARPNESS 3.0f	/* of the beam's weights by score */
+#define CONSENSUS_LENGTH 72.0f		/* 2 sigma², sigma 6 words, as CIDEr-D has it */
+
+#define NOT_DETECTED UINT32_MAX
+
+struct confidence {
+	struct confidence_parameters parameters;
+	unsigned words;
+	const struct vocabulary *vocabulary;
+	uint32_t *stems;		/* by vocabulary word, a number for each different stem */
+	bool *general;			/* whether other words support it */
+	uint32_t *detected;		/* which stem of the detector, or NOT_DETECTED */
+	uint32_t *commonest;		/* word of each stem of the detector, or 0 */
+	int32_t *sums;
+};
+
+/* One n-gram of a candidate; equal ones are joined. */
+struct gram {
+	uint64_t key;
+	float weight;
+};
+
+struct candidate {
+	struct gram grams[ORDERS][LIMIT_WORDS];
+	unsigned gram_counts[ORDERS];
+	float norms[ORDERS];
+	unsigned content[LIMIT_WORDS];	/* places of the content words */
+	unsigned content_count;
+};
+
+struct confidence_view {
+	const struct confidence *confidence;
+	unsigned cells;
+	struct vectors features;
+	float *logits;
+	float distance, head, quality;
+	const struct hypothesis *hypotheses;
+	size_t count;
+	float votes;
+	struct candidate candidates[CANDIDATES];
+	float likeness[CANDIDATES];	/* to all others */
+};
+
+/* --- Opening -------------------------------------------------------------------- */
+
+static int check_parameters(const struct confidence_parameters *parameters,
+			    struct engine_error *error)
+{
+	for (size_t i = 0; i < parameters->pool_size; i++) {
+		if (!(parameters->deviation[i] > 0.0f))
+			return engine_fail(error, ENGINE_BAD_MODEL,
+				"The model's confidence.deviation holds a value that is not positive.");
+	}
+	for (unsigned i = 0; i <= parameters->axis_count; i++) {
+		if (!(parameters->variances[i] > 0.0f))
+			return engine_fail(error, ENGINE_BAD_MODEL,
+				"The model's confidence.variance holds a value that is not positive.");
+	}
+	return 0;
+}
+
+static const char *stem_of(const struct confidence *confidence, uint32_t word)
+{
+	return vocabulary_lexeme(confidence->vocabulary, word)->stem;
+}
+
+static int compare_stems(const void *a, const void *b, void *user)
+{
+	const struct confidence *confidence = user;
+
+	return strcmp(stem_of(confidence, *(const uint32_t *)a),
+		      stem_of(confidence, *(const uint32_t *)b));
+}
+
+/* Gives equal stems equal numbers, and finds the detector's. */
+static int number_stems(struct confidence *confidence, struct engine_error *error)
+{
+	const struct confidence_parameters *parameters = &confidence->parameters;
+	uint32_t *order = malloc(confidence->words * sizeof(*order));
+	uint32_t number = 0, at = 0;
+
+	if (!order)
+		return engine_fail_memory(error);
+	for (uint32_t i = 0; i < confidence->words; i++) {
+		order[i] = i;
+		confidence->detected[i] = NOT_DETECTED;
+	}
+	qsort_r(order, confidence->words, sizeof(*order), compare_stems, confidence);
+	for (uint32_t i = 0; i < confidence->words; i++) {
+		const char *stem = stem_of(confidence, order[i]);
+
+		if (i > 0 && strcmp(stem, stem_of(confidence, order[i - 1])) != 0)
+			number++;
+		confidence->stems[order[i]] = number;
+		/* the detector's stems are sorted, too */
+		while (at < parameters->stem_count && strcmp(parameters->stems[at], stem) < 0)
+			at++;
+		if (at < parameters->stem_count && strcmp(parameters->stems[at], stem) == 0)
+			confidence->detected[order[i]] = at;
+	}
+	free(order);
+	/* vocabularies stand in order of frequency */
+	for (uint32_t i = confidence->words; i-- > VOCABULARY_FIRST_WORD;) {
+		if (confidence->detected[i] != NOT_DETECTED)
+			confidence->commonest[confidence->detected[i]] = i;
+	}
+	return 0;
+}
+
+int confidence_open(const struct confidence_parameters *parameters,
+		    const struct vocabulary *vocabulary, struct confidence **ret_confidence,
+		    struct engine_error *error)
+{
+	struct confidence *confidence;
+	int status = check_parameters(parameters, error);
+
+	if (status != 0)
+		return status;
+	for (unsigned i = 1; i < parameters->stem_count; i++) {
+		if (strcmp(parameters->stems[i - 1], parameters->stems[i]) >= 0)
+			return engine_fail(error, ENGINE_BAD_MODEL,
+				"The model's descry.confidence.stems are not in order.");
+	}
+	confidence = calloc(1, sizeof(*confidence));
+	if (!confidence)
+		return engine_fail_memory(error);
+	confidence->parameters = *parameters;
+	confidence->words = vocabulary_size(vocabulary);
+	confidence->vocabulary = vocabulary;
+	confidence->commonest = calloc(parameters->stem_count, sizeof(*confidence->commonest));
+	confidence->stems = calloc(confidence->words, sizeof(*confidence->stems));
+	confidence->general = calloc(confidence->words, sizeof(*confidence->general));
+	confidence->detected = calloc(confidence->words, sizeof(*confidence->detected));
+	confidence->sums = calloc(parameters->stem_count, sizeof(*confidence->sums));
+	if (!confidence->commonest || !confidence->stems || !confidence->general ||
+	    !confidence->detected || !confidence->sums) {
+		status = engine_fail_memory(error);
+		goto fail;
+	}
+	for (unsigned i = VOCABULARY_FIRST_WORD; i < confidence->words; i++)
+		confidence->general[i] = lexeme_is_general(vocabulary_lexeme(vocabulary, i));
+	status = number_stems(confidence, error);
+	if (status != 0)
+		goto fail;
+	if (parameters->weight.type == MATRIX_I8) {
+		matvec_q8_sums(parameters->weight.data, parameters->stem_count,
+			       parameters->pool_size, confidence->sums);
+		confidence->parameters.weight.sums = confidence->sums;
+	}
+	*ret_confidence = confidence;
+	return 0;
+fail:
+	confidence_free(confidence);
+	return status;
+}
+
+struct confidence *confidence_free(struct confidence *confidence)
+{
+	if (!confidence)
+		return NULL;
+	free(confidence->commonest);
+	free(confidence->stems);
+	free(confidence->general);
+	free(confidence->detected);
+	free(confidence->sums);
+	free(confidence);
+	return NULL;
+}
+
+/* A tensor of 32-bit floats whose every value is a number. */
+static const float *read_floats(const struct gguf *file, const char *name, unsigned rank,
+				const size_t *shape, int *status, struct engine_error *error)
+{
+	const struct gguf_tensor *tensor;
+	const float *values;
+
+	if (*status != 0)
+		return NULL;
+	*status = gguf_get_tensor(file, name, rank, shape, &tensor, error);
+	if (*status != 0)
+		return NULL;
+	values = tensor->data;
+	if (tensor->type != GGUF_TENSOR_F32)
+		*status = engine_fail(error, ENGINE_BAD_MODEL,
+			"The tensor %s of the model file %s must hold 32-bit floats.", name,
+			gguf_name(file));
+	for (size_t i = 0; *status == 0 && i < tensor->count; i++) {
+		if (!isfinite(values[i]))
+			*status = engine_fail(error, ENGINE_BAD_MODEL,
+				"The tensor %s of the model file %s holds a value that is not a number.",
+				name, gguf_name(file));
+	}
+	return values;
+}
+
+int confidence_read(const struct gguf *file, const struct vocabulary *vocabulary,
+		    size_t pool_size, struct confidence **ret_confidence,
+		    struct engine_error *error)
+{
+	struct confidence_parameters parameters = { .pool_size = pool_size };
+	const struct gguf_tensor *weight, *variances;
+	const float *word = NULL, *caption = NULL, *scales;
+	size_t stem_count;
+	int status;
+
+	if (!gguf_find(file, "descry.confidence.stems")) {
+		*ret_confidence = NULL;
+		return 0;
+	}
+	status = gguf_get_strings(file, "descry.confidence.stems", &parameters.stems, &stem_count,
+				  error);
+	if (status == 0)
+		status = gguf_get_f32(file, "descry.confidence.distance_limit",
+				      &parameters.distance_limit, error);
+	if (status == 0)
+		status = gguf_get_f32(file, "descry.confidence.sure", &parameters.sure, error);
+	if (status == 0)
+		status = gguf_get_f32(file, "descry.confidence.refused", &parameters.refused, error);
+	if (status == 0)
+		status = gguf_get_tensor(file, "confidence.weight", 2,
+					 (size_t[]){ stem_count, pool_size }, &weight, error);
+	if (status == 0)
+		status = gguf_get_tensor(file, "confidence.variance", 1, (size_t[]){ 0 },
+					 &variances, error);
+	if (status != 0)
+		return status;
+	if (stem_count < 1 || stem_count > CONFIDENCE_DETECTED_MAX ||
+	    variances->count > CONFIDENCE_AXES_MAX + 1)
+		return engine_fail(error, ENGINE_BAD_MODEL,
+			"The model file %s has %zu detected words and %zu variances; at most %u and "
+			"%u can be used.", gguf_name(file), stem_count, variances->count,
+			CONFIDENCE_DETECTED_MAX, CONFIDENCE_AXES_MAX + 1);
+	if (weight->type != GGUF_TENSOR_I8)
+		return engine_fail(error, ENGINE_BAD_MODEL,
+			"The tensor confidence.weight of the model file %s must be of type I8.",
+			gguf_name(file));
+	parameters.stem_count = (unsigned)stem_count;
+	parameters.axis_count = (unsigned)variances->count - 1;
+	scales = read_floats(file, "confidence.scale", 1, &stem_count, &status, error);
+	parameters.weight = (struct matrix){
+		.type = MATRIX_I8, .rows = stem_count, .columns = pool_size,
+		.data = weight->data, .scales = scales,
+	};
+	parameters.mean = read_floats(file, "confidence.mean", 1, &pool_size, &status, error);
+	parameters.deviation = read_floats(file, "confidence.deviation", 1, &pool_size, &status,
+					   error);
+	parameters.bias = read_floats(file, "confidence.bias", 1, &stem_count, &status, error);
+	parameters.variances = read_floats(file, "confidence.variance", 1, &variances->count,
+					   &status, error);
+	if (parameters.axis_count > 0)
+		parameters.axes = read_floats(file, "confidence.axes", 2,
+			(size_t[]){ parameters.axis_count, pool_size }, &status, error);
+	parameters.rarity = read_floats(file, "confidence.rarity", 1,
+		(size_t[]){ vocabulary_size(vocabulary) }, &status, error);
+	word = read_floats(file, "confidence.word", 1, (size_t[]){ CONFIDENCE_WORD_SIGNALS + 1 },
+			   &status, error);
+	caption = read_floats(file, "confidence.caption", 1, (size_t[]){ CONFIDENCE_SIGNALS + 1 },
+			      &status, error);
+	if (status != 0)
+		return status;
+	memcpy(parameters.word, word, sizeof(parameters.word));
+	memcpy(parameters.caption, caption, sizeof(parameters.caption));
+	return confidence_open(&parameters, vocabulary, ret_confidence, error);
+}
+
+const struct confidence_parameters *confidence_parameters(const struct confidence *confidence)
+{
+	return &confidence->parameters;
+}
+
+const char *confidence_stem_word(const struct confidence *confidence, unsigned stem)
+{
+	unsigned word = confidence->commonest[stem];
+
+	return word ? vocabulary_word(confidence->vocabulary, word) : NULL;
+}
+
+/* --- A photo ------------------------------------------------------------------ */
+
+int confidence_view_open(const struct confidence *confidence, unsigned cells,
+			 struct confidence_view **ret_view, struct engine_error *error)
+{
+	const struct confidence_parameters *parameters = &confidence->parameters;
+	struct confidence_view *view = calloc(1, sizeof(*view));
+
+	if (!view)
+		return engine_fail_memory(error);
+	view->confidence = confidence;
+	view->cells = cells;
+	view->features = (struct vectors){
+		.values = calloc(parameters->pool_size, sizeof(float)),
+		.codes = calloc(parameters->pool_size + VECTORS_OVERREAD, 1),
+		.scales = calloc(1, sizeof(float)),
+		.length = parameters->pool_size, .capacity = 1,
+	};
+	view->logits = calloc(parameters->stem_count, sizeof(float));
+	if (!view->features.values || !view->features.codes || !view->features.scales ||
+	    !view->logits) {
+		confidence_view_free(view);
+		return engine_fail_memory(error);
+	}
+	*ret_view = view;
+	return 0;
+}
+
+struct confidence_view *confidence_view_free(struct confidence_view *view)
+{
+	if (!view)
+		return NULL;
+	free(view->features.values);
+	free(view->features.codes);
+	free(view->features.scales);
+	free(view->logits);
+	free(view);
+	return NULL;
+}
+
+static float sigmoid(float x)
+{
+	return 1.0f / (1.0f + expf(-x));
+}
+
+/* Root of the mean squared distance in units of the spread along each axis, the
+ * space across the axes counting as one more for each dimension it has. */
+static float measure_distance(const struct confidence_view *view)
+{
+	const struct confidence_parameters *parameters = &view->confidence->parameters;
+	const float *x = view->features.values;
+	size_t size = parameters->pool_size, across = size - parameters->axis_count;
+	double total = 0.0, rest = 0.0;
+
+	for (size_t i = 0; i < size; i++)
+		rest += (double)x[i] * (double)x[i];
+	for (unsigned k = 0; k < parameters->axis_count; k++) {
+		const float *axis = parameters->axes + k * size;
+		float along[8] = {0}, sum = 0.0f;
+		size_t i = 0;
+
+		for (; i + 8 <= size; i += 8) {
+			for (size_t lane = 0; lane < 8; lane++)
+				along[lane] += axis[i + lane] * x[i + lane];
+		}
+		for (; i < size; i++)
+			sum += axis[i] * x[i];
+		for (size_t lane = 0; lane < 8; lane++)
+			sum += along[lane];
+		rest -= (double)sum * (double)sum;
+		total += (double)sum * (double)sum / (double)parameters->variances[k];
+	}
+	total += fmax(rest, 0.0) / (double)parameters->variances[parameters->axis_count];
+	return (float)sqrt(total / (double)(parameters->axis_count + across));
+}
+
+static float entropy(const float *probabilities, size_t count)
+{
+	double sum = 0.0;
+
+	if (count < 2)
+		return 0.0f;
+	for (size_t i = 0; i < count; i++) {
+		if (probabilities[i] > 0.0f)
+			sum -= (double)probabilities[i] * log((double)probabilities[i]);
+	}
+	return (float)(sum / log((double)count));
+}
+
+void confidence_view_photo(struct confidence_view *view, const struct engine_features *features,
+			   size_t class_count, const struct engine_quality *quality)
+{
+	const struct confidence_parameters *parameters = &view->confidence->parameters;
+
+	for (size_t i = 0; i < parameters->pool_size; i++)
+		view->features.values[i] = (features->pool[i] - parameters->mean[i]) /
+			parameters->deviation[i];
+	vectors_changed(&view->features);
+	memcpy(view->logits, parameters->bias, parameters->stem_count * sizeof(float));
+	matrix_multiply(&parameters->weight, &view->features, 1, 1.0f, true, view->logits,
+			parameters->stem_count);
+	view->distance = measure_distance(view);
+	view->head = features->classes ? entropy(features->classes, class_count) : 0.0f;
+	view->quality = 0.0f;
+	for (size_t i = 0; quality && i < ENGINE_QUALITY_KINDS; i++)
+		view->quality = fmaxf(view->quality, quality->score[i]);
+}
+
+float confidence_view_distance(const struct confidence_view *view)
+{
+	return view->distance;
+}
+
+size_t confidence_view_detected(const struct confidence_view *view, unsigned *ret_stems,
+				float *ret_probabilities, size_t count)
+{
+	size_t found = 0;
+
+	for (unsigned k = 0; k < view->confidence->parameters.stem_count; k++) {
+		float probability = sigmoid(view->logits[k]);
+		size_t at;
+
+		if (found == count && !(probability > ret_probabilities[count - 1]))
+			continue;
+		if (found < count)
+			found++;
+		for (at = found - 1; at > 0 && probability > ret_probabilities[at - 1]; at--) {
+			ret_stems[at] = ret_stems[at - 1];
+			ret_probabilities[at] = ret_probabilities[at - 1];
+		}
+		ret_stems[at] = k;
+		ret_probabilities[at] = probability;
+	}
+	return found;
+}
+
+/* --- Candidates ----------------------------------------------------------------- */
+
+static void count_gram(struct candidate *candidate, unsigned order, uint64_t key, float weight)
+{
+	struct gram *grams = candidate->grams[order];
+
+	for (unsigned i = 0; i < candidate->gram_counts[order]; i++) {
+		if (grams[i].key == key) {
+			grams[i].weight += weight;
+			return;
+		}
+	}
+	grams[candidate->gram_counts[order]++] = (struct gram){ key, weight };
+}
+
+static void see_candidate(const struct confidence *confidence,
+			  const struct hypothesis *hypothesis, struct candidate *candidate)
+{
+	memset(candidate->gram_counts, 0, sizeof(candidate->gram_counts));
+	candidate->content_count = 0;
+	for (unsigned i = 0; i < hypothesis->count; i++) {
+		uint64_t key = 0;
+		float weight = 0.0f;
+
+		if (lexeme_is_content(vocabulary_lexeme(confidence->vocabulary,
+							hypothesis->words[i])))
+			candidate->content[candidate->content_count++] = i;
+		for (unsigned n = 0; n < ORDERS && i + n < hypothesis->count; n++) {
+			unsigned word = hypothesis->words[i + n];
+
+			/* LIMIT_VOCABULARY lets four words fit 64 bits */
+			key = key << 16 | word;
+			weight += confidence->parameters.rarity[word];
+			count_gram(candidate, n, key, weight);
+		}
+	}
+	for (unsigned n = 0; n < ORDERS; n++) {
+		float sum = 0.0f;
+
+		for (unsigned i = 0; i < candidate->gram_counts[n]; i++)
+			sum += candidate->grams[n][i].weight * candidate->grams[n][i].weight;
+		candidate->norms[n] = sqrtf(sum);
+	}
+}
+
+/* CIDEr-D's likeness of two captions, 0 to 1. */
+static float likeness(const struct confidence_view *view, size_t a, size_t b)
+{
+	const struct candidate *first = &view->candidates[a], *second = &view->candidates[b];
+	float difference = (float)view->hypotheses[a].count - (float)view->hypotheses[b].count;
+	float sum = 0.0f;
+
+	for (unsigned n = 0; n < ORDERS; n++) {
+		float common = 0.0f;
+
+		if (!(first->norms[n] > 0.0f) || !(second->norms[n] > 0.0f))
+			continue;
+		for (unsigned i = 0; i < first->gram_counts[n]; i++) {
+			for (unsigned k = 0; k < second->gram_counts[n]; k++) {
+				const struct gram *x = &first->grams[n][i], *y = &second->grams[n][k];
+
+				if (x->key == y->key)
+					common += fminf(x->weight, y->weight) * y->weight;
+			}
+		}
+		sum += common / (first->norms[n] * second->norms[n]);
+	}
+	return sum / ORDERS * expf(-difference * difference / CONSENSUS_LENGTH);
+}
+
+void confidence_view_candidates(struct confidence_view *view, const struct hypothesis *candidates,
+				size_t count)
+{
+	float weights[CANDIDATES], best = -INFINITY, total = 0.0f;
+
+	view->hypotheses = candidates;
+	view->count = count < CANDIDATES ? count : CANDIDATES;
+	view->votes = 0.0f;
+	for (size_t i = 0; i < view->count; i++) {
+		see_candidate(view->confidence, &candidates[i], &view->candidates[i]);
+		view->votes += (float)candidates[i].votes;
+		best = fmaxf(best, candidates[i].score);
+	}
+	/* half by the decoder's scores, half by the samples */
+	for (size_t i = 0; i < view->count; i++) {
+		weights[i] = expf(CONSENSUS_SHARPNESS * (candidates[i].score - best));
+		total += weights[i];
+	}
+	for (size_t i = 0; i < view->count; i++) {
+		weights[i] /= total;
+		if (view->votes > 0.0f)
+			weights[i] = 0.5f * weights[i] +
+				0.5f * (float)candidates[i].votes / view->votes;
+	}
+	for (size_t i = 0; i < view->count; i++) {
+		view->likeness[i] = 0.0f;
+		for (size_t k = 0; k < view->count; k++)
+			view->likeness[i] += weights[k] * likeness(view, i, k);
+	}
+}
+
+/* Whether a caption says the word or a kind of it. */
+static bool says(const struct confidence_view *view, size_t candidate, unsigned word)
+{
+	const struct confidence *confidence = view->confidence;
+	const struct candidate *other = &view->candidates[candidate];
+
+	for (unsigned i = 0; i < other->content_count; i++) {
+		unsigned said = view->hypotheses[candidate].words[other->content[i]];
+
+		if (confidence->stems[said] == confidence->stems[word] ||
+		    (confidence->general[word] &&
+		     lexeme_supports(vocabulary_lexeme(confidence->vocabulary, said),
+				     vocabulary_lexeme(confidence->vocabulary, word))))
+			return true;
+	}
+	return false;
+}
+
+static float agreement(const struct confidence_view *view, unsigned word)
+{
+	float votes = 0.0f;
+
+	if (!(view->votes > 0.0f))
+		return 0.0f;
+	for (size_t i = 0; i < view->count; i++) {
+		if (view->hypotheses[i].votes > 0 && says(view, i, word))
+			votes += (float)view->hypotheses[i].votes;
+	}
+	return votes / view->votes;
+}
+
+size_t confidence_view_word_signals(struct confidence_view *view, size_t candidate,
+				    float ret_signals[][CONFIDENCE_WORD_SIGNALS])
+{
+	const struct hypothesis *hypothesis = &view->hypotheses[candidate];
+	const struct candidate *seen = &view->candidates[candidate];
+
+	for (unsigned i = 0; i < seen->content_count; i++) {
+		unsigned place = seen->content[i], word = hypothesis->words[place];
+		uint32_t detected = view->confidence->detected[word];
+		bool known = detected != NOT_DETECTED;
+
+		ret_signals[i][CONFIDENCE_WORD_LOG_PROBABILITY] =
+			hypothesis->log_probabilities[place];
+		ret_signals[i][CONFIDENCE_WORD_AGREEMENT] = agreement(view, word);
+		ret_signals[i][CONFIDENCE_WORD_EVIDENCE] = known ? view->logits[detected] : 0.0f;
+		ret_signals[i][CONFIDENCE_WORD_UNKNOWN] = known ? 0.0f : 1.0f;
+		ret_signals[i][CONFIDENCE_WORD_SCORE] = hypothesis->score;
+	}
+	return seen->content_count;
+}
+
+static float logistic(const float *coefficients, const float *signals, size_t count)
+{
+	float odds = coefficients[count];
+
+	for (size_t i = 0; i < count; i++)
+		odds += coefficients[i] * signals[i];
+	return sigmoid(odds);
+}
+
+/* The confidences of the content words in order. */
+static size_t content_confidences(struct confidence_view *view, size_t candidate,
+				  float ret_confidences[LIMIT_WORDS],
+				  float signals[][CONFIDENCE_WORD_SIGNALS])
+{
+	size_t count = confidence_view_word_signals(view, candidate, signals);
+
+	for (size_t i = 0; i < count; i++)
+		ret_confidences[i] = logistic(view->confidence->parameters.word, signals[i],
+					      CONFIDENCE_WORD_SIGNALS);
+	return count;
+}
+
+void confidence_view_words(struct confidence_view *view, size_t candidate, float *ret_confidences)
+{
+	float signals[LIMIT_WORDS][CONFIDENCE_WORD_SIGNALS], confidences[LIMIT_WORDS];
+	size_t count = content_confidences(view, candidate, confidences, signals);
+
+	for (unsigned i = 0; i < view->hypotheses[candidate].count; i++)
+		ret_confidences[i] = -1.0f;
+	for (size_t i = 0; i < count; i++)
+		ret_confidences[view->candidates[candidate].content[i]] = confidences[i];
+}
+
+void confidence_view_rank(struct confidence_view *view, unsigned *ret_order)
+{
+	float utilities[CANDIDATES];
+
+	for (unsigned i = 0; i < view->count; i++) {
+		float signals[LIMIT_WORDS][CONFIDENCE_WORD_SIGNALS], confidences[LIMIT_WORDS];
+		size_t count = content_confidences(view, i, confidences, signals);
+		float utility = view->hypotheses[i].score + CONSENSUS_LIKENESS * view->likeness[i];
+		unsigned at = i;
+
+		for (size_t k = 0; k < count; k++)
+			utility += CONSENSUS_WORDS * (confidences[k] - CONSENSUS_BOUND);
+		for (; at > 0 && utility > utilities[at - 1]; at--) {
+			utilities[at] = utilities[at - 1];
+			ret_order[at] = ret_order[at - 1];
+		}
+		utilities[at] = utility;
+		ret_order[at] = i;
+	}
+}
+
+void confidence_view_signals(struct confidence_view *view, size_t candidate,
+			     float ret_signals[CONFIDENCE_SIGNALS])
+{
+	const struct hypothesis *hypothesis = &view->hypotheses[candidate];
+	float words[LIMIT_WORDS][CONFIDENCE_WORD_SIGNALS], confidences[LIMIT_WORDS];
+	size_t count = content_confidences(view, candidate, confidences, words);
+	float sum = 0.0f, least = 0.0f, agreed = 0.0f, attention = 0.0f;
+
+	for (size_t i = 0; i < count; i++) {
+		float log_confidence = logf(fmaxf(confidences[i], 1e-6f));
+		unsigned place = view->candidates[candidate].content[i];
+
+		sum += log_confidence;
+		least = fminf(least, log_confidence);
+		agreed += words[i][CONFIDENCE_WORD_AGREEMENT];
+		if (hypothesis->attention)
+			attention += entropy(hypothesis->attention + (size_t)place * view->cells,
+					     view->cells);
+	}
+	ret_signals[CONFIDENCE_SUM] = sum;
+	ret_signals[CONFIDENCE_LEAST] = least;
+	ret_signals[CONFIDENCE_SCORE] = hypothesis->score;
+	ret_signals[CONFIDENCE_MARGIN] = view->count > 1 ?
+		view->hypotheses[0].score - view->hypotheses[1].score : 0.0f;
+	ret_signals[CONFIDENCE_AGREEMENT] = count > 0 ? agreed / (float)count : 0.0f;
+	ret_signals[CONFIDENCE_ATTENTION] = count > 0 ? attention / (float)count : 0.0f;
+	ret_signals[CONFIDENCE_HEAD] = view->head;
+	ret_signals[CONFIDENCE_DISTANCE] = view->distance;
+	ret_signals[CONFIDENCE_QUALITY] = view->quality;
+	ret_signals[CONFIDENCE_WORDS] = (float)count;
+	ret_signals[CONFIDENCE_LIKENESS] = view->likeness[candidate];
+}
+
+float confidence_view_caption(struct confidence_view *view, size_t candidate)
+{
+	float signals[CONFIDENCE_SIGNALS];
+
+	confidence_view_signals(view, candidate, signals);
+	return logistic(view->confidence->parameters.caption, signals, CONFIDENCE_SIGNALS);
+}

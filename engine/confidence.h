@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * confidence.h: how likely it is that a caption holds: that every content word
+ * (noun, verb, colour, number) would be found, or supported, in what people say
+ * of the photo. Two logistic models, first for each word, then for the caption,
+ * on signals that cost little. One of them is a view of the photo that the
+ * decoder does not share: a linear detector that tells from the pooled features
+ * which words people use for such photos.
+ *
+ * What it rests on was fitted by the laboratory (lab/calibrate.h) and stands in
+ * the model file; MODEL.md names the keys. A model without them gives captions
+ * without confidence.
+ */
+#ifndef ENGINE_CONFIDENCE_H
+#define ENGINE_CONFIDENCE_H
+
+#include "engine/generation.h"
+#include "engine/gguf.h"
+#include "engine/lexeme.h"
+#include "engine/matrix.h"
+#include "engine/vocabulary.h"
+
+/* The signals of a content word. */
+enum confidence_word_signal {
+	CONFIDENCE_WORD_LOG_PROBABILITY,	/* from the decoder */
+	CONFIDENCE_WORD_AGREEMENT,	/* share of the samples that support it */
+	CONFIDENCE_WORD_EVIDENCE,	/* the detector's logit, 0 where it does not know */
+	CONFIDENCE_WORD_UNKNOWN,	/* 1 where the detector does not know the word */
+	CONFIDENCE_WORD_SCORE,		/* of its caption */
+	CONFIDENCE_WORD_SIGNALS,
+};
+
+/* The signals of a caption. */
+enum confidence_signal {
+	CONFIDENCE_SUM,			/* Σ log of the words' confidences */
+	CONFIDENCE_LEAST,		/* log of the least of them */
+	CONFIDENCE_SCORE,		/* length-normalised log-probability */
+	CONFIDENCE_MARGIN,		/* score of the best beam − that of the second */
+	CONFIDENCE_AGREEMENT,		/* mean over the content words */
+	CONFIDENCE_ATTENTION,		/* mean entropy of their maps, 1: even */
+	CONFIDENCE_HEAD,		/* entropy of the classifier head, 1: even */
+	CONFIDENCE_DISTANCE,		/* of the features from the training photos' */
+	CONFIDENCE_QUALITY,		/* the worst score of the picture's quality */
+	CONFIDENCE_WORDS,		/* number of content words */
+	CONFIDENCE_LIKENESS,		/* to the other candidates */
+	CONFIDENCE_SIGNALS,
+};
+
+#define CONFIDENCE_AXES_MAX 256u
+#define CONFIDENCE_DETECTED_MAX 4096u
+
+/* Pointers are borrowed for as long as the confidence lives. */
+struct confidence_parameters {
+	/* the detector: logit_k = weight_k · x + bias_k, x = (pool − mean) / deviation */
+	const char *const *stems;	/* of lexemes */
+	unsigned stem_count;
+	size_t pool_size;
+	const float *mean, *deviation;
+	struct matrix weight;		/* stem_count × pool_size; sums are filled in here */
+	const float *bias;
+	/* the training photos' spread: orthonormal axes in the space of x, their
+	 * variances, and last the mean variance of what lies across them */
+	unsigned axis_count;
+	const float *axes, *variances;
+	const float *rarity;		/* −log of the share of photos, by vocabulary word */
+	/* log-odds = Σ coefficient × signal + last coefficient */
+	float word[CONFIDENCE_WORD_SIGNALS + 1], caption[CONFIDENCE_SIGNALS + 1];
+	float distance_limit;		/* 95% of clean photos lie within */
+	float sure, refused;		/* default bounds of the bands */
+};
+
+struct confidence;
+
+int confidence_open(const struct confidence_parameters *parameters,
+		    const struct vocabulary *vocabulary, struct confidence **ret_confidence,
+		    struct engine_error *error);
+struct confidence *confidence_free(struct confidence *confidence);
+
+/* Writes NULL if the file has none. */
+int confidence_read(const struct gguf *file, const struct vocabulary *vocabulary,
+		    size_t pool_size, struct confidence **ret_confidence,
+		    struct engine_error *error);
+
+const struct confidence_parameters *confidence_parameters(const struct confidence *confidence);
+/* The commonest word of a detected stem, or NULL if the vocabulary has none. */
+const char *confidence_stem_word(const struct confidence *confidence, unsigned stem);
+
+/* One photo's candidates. Belongs to a context. */
+struct confidence_view;
+
+int confidence_view_open(const struct confidence *confidence, unsigned cells,
+			 struct confidence_view **ret_view, struct engine_error *error);
+struct confidence_view *confidence_view_free(struct confidence_view *view);
+
+/* Looks at a photo's features. `quality` may be NULL. */
+void confidence_view_photo(struct confidence_view *view, const struct engine_features *features,
+			   size_t class_count, const struct engine_quality *quality);
+
+/* Looks at the candidates, those of the search first and best first.
+ * They must stay until the next call. */
+void confidence_view_candidates(struct confidence_view *view, const struct hypothesis *candidates,
+				size_t count);
+
+/* The candidates' numbers, best first, by consensus: the sum of score, likeness
+ * to all candidates and what the words' confidences exceed a bound by. */
+void confidence_view_rank(struct confidence_view *view, unsigned *ret_order);
+
+/* For each word of a candidate its confidence, or −1 for words that are no
+ * content words. */
+void confidence_view_words(struct confidence_view *view, size_t candidate, float *ret_confidences);
+
+/* Whether the whole caption holds. */
+float confidence_view_caption(struct confidence_view *view, size_t candidate);
+
+/* What the two are computed from, for the fit. The words' signals are those of
+ * content words in order; returns how many. */
+size_t confidence_view_word_signals(struct confidence_view *view, size_t candidate,
+				    float ret_signals[][CONFIDENCE_WORD_SIGNALS]);
+void confidence_view_signals(struct confidence_view *view, size_t candidate,
+			     float ret_signals[CONFIDENCE_SIGNALS]);
+
+float confidence_view_distance(const struct confidence_view *view);
+
+/* The detector's stems that it finds likeliest, best first. */
+size_t confidence_view_detected(const struct confidence_view *view, unsigned *ret_stems,
+				float *ret_probabilities, size_t count);
+
+#endif
