@@ -169,6 +169,40 @@ static const struct config_key watch_keys[] = {
 	       "Milliseconds for which the lens must be covered or uncovered to count."),
 };
 
+static const struct config_key quality_keys[] = {
+	REAL("dark-doubt", quality_doubt[0], "0", 0, 2,
+	     "The score from which on a picture that is dark is described with a doubt."),
+	REAL("dark-refuse", quality_refuse[0], "0", 0, 2,
+	     "The score from which on it is not described."),
+	REAL("bright-doubt", quality_doubt[1], "0", 0, 2,
+	     "The score from which on a picture that is too bright is described with a doubt."),
+	REAL("bright-refuse", quality_refuse[1], "0", 0, 2,
+	     "The score from which on it is not described."),
+	REAL("covered-doubt", quality_doubt[2], "0", 0, 2,
+	     "The score from which on a picture before whose lens something is is "
+	     "described with a doubt."),
+	REAL("covered-refuse", quality_refuse[2], "0", 0, 2,
+	     "The score from which on it is not described."),
+	REAL("blurred-doubt", quality_doubt[3], "0", 0, 2,
+	     "The score from which on a picture that is blurred is described with a doubt."),
+	REAL("blurred-refuse", quality_refuse[3], "0", 0, 2,
+	     "The score from which on it is not described."),
+	REAL("tilted-doubt", quality_doubt[4], "0", 0, 2,
+	     "The score from which on a picture that is tilted is described with a doubt."),
+	REAL("tilted-refuse", quality_refuse[4], "0", 0, 2,
+	     "The score from which on it is not described."),
+	REAL("uniform-doubt", quality_doubt[5], "0", 0, 2,
+	     "The score from which on a picture that shows an even surface is "
+	     "described with a doubt."),
+	REAL("uniform-refuse", quality_refuse[5], "0", 0, 2,
+	     "The score from which on it is not described."),
+	REAL("not-photo-doubt", quality_doubt[6], "0", 0, 2,
+	     "The score from which on a picture that is not a photo but a screen, text "
+	     "or drawing is described with a doubt."),
+	REAL("not-photo-refuse", quality_refuse[6], "0", 0, 2,
+	     "The score from which on it is not described."),
+};
+
 static const struct config_key button_keys[] = {
 	BUTTON("device", CONFIG_TEXT, device, "", 0, TEXT_BYTES_MAX, NULL,
 	       "A path below /dev/input, or part of the name of a keyboard or button; "
@@ -213,6 +247,8 @@ static const struct config_section sections[] = {
 	  sizeof(struct config_camera), AT(cameras), AT(camera_count) },
 	SECTION("look", "What a press of the key looks through.", look_keys),
 	SECTION("watch", "Watching a camera and telling what changes.", watch_keys),
+	SECTION("quality", "When a picture is too bad to be described. Scores go from 0 to 1; "
+		"0 as a value: as calibrated; 2: never.", quality_keys),
 	{ "button", "A key, button or keyboard, under a name of your choice.", button_keys,
 	  sizeof(button_keys) / sizeof(*button_keys), CONFIG_BUTTONS,
 	  sizeof(struct config_button), AT(buttons), AT(button_count) },

@@ -70,6 +70,8 @@ struct config {
 	double watch_motion, watch_change, watch_similarity;
 	double watch_cover_brightness, watch_cover_contrast;
 	unsigned watch_cover;
+	/* [quality]; in the order of enum engine_quality_kind */
+	double quality_doubt[7], quality_refuse[7];
 	/* [button NAME], [keys] */
 	struct config_button buttons[CONFIG_BUTTONS];
 	unsigned button_count;

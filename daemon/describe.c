@@ -11,6 +11,7 @@
 
 #include "daemon/details.h"
 #include "daemon/limits.h"
+#include "daemon/quality.h"
 
 #define RAW_BYTES_MAX (128u << 20)
 
@@ -87,10 +88,12 @@ int describe_picture(const struct engine_model *model, struct engine_context *co
 		.alternatives = options->alternatives,
 		.cancel = cancel,
 	};
-	const struct engine_result *result;
+	const struct engine_result *result = NULL;
+	struct engine_quality quality;
 	struct engine_error error = { "" };
 	struct engine_image *image = NULL;
-	double started = now_ms(), decoded;
+	double started = now_ms(), decoded, measured;
+	const char *caption = NULL;
 	json_t *document;
 	int r;
 
@@ -98,17 +101,25 @@ int describe_picture(const struct engine_model *model, struct engine_context *co
 	if (r)
 		return r;
 	decoded = now_ms();
-	r = engine_describe(context, image, &search, &result, &error);
+	r = engine_quality_measure(image, &options->limits, &quality, &error);
+	measured = now_ms();
+	if (r == 0 && quality.verdict == ENGINE_QUALITY_REFUSE && !options->anything) {
+		caption = quality_sentence(&quality);
+	} else if (r == 0) {
+		r = engine_describe(context, image, &search, &result, &error);
+		if (r == 0)
+			caption = result->caption_count ? result->captions[0].sentence : "";
+	}
 	if (r) {
 		engine_image_free(image);
 		return r == ENGINE_CANCELLED ? cancelled(failure)
 					     : failure_from_engine(failure, r, error.message);
 	}
-	document = json_pack("{s:s, s:o}", "caption",
-			     result->caption_count ? result->captions[0].sentence : "", "details",
+	document = json_pack("{s:s, s:o}", "caption", caption, "details",
 			     details_build(&(struct details_input){
 				     .model = info, .image = image, .result = result,
-				     .decode_ms = decoded - started,
+				     .quality = &quality, .decode_ms = decoded - started,
+				     .quality_ms = measured - decoded,
 				     .total_ms = now_ms() - started }));
 	engine_image_free(image);
 	if (!document)

@@ -9,6 +9,7 @@
 
 #include <jansson.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 
 #include "daemon/failure.h"
 #include "engine/engine.h"
@@ -16,6 +17,8 @@
 struct describe_options {
 	unsigned beam;		/* 0: the model's own */
 	unsigned alternatives;	/* different captions in all; 0 counts as 1 */
+	bool anything;		/* describe it whatever it looks like */
+	struct engine_quality_limits limits;	/* of what is not described, otherwise */
 };
 
 /* Pixels instead of a file: what a camera or screen delivers. `width` 0 means
@@ -26,7 +29,9 @@ struct describe_raw {
 	size_t stride;
 };
 
-/* Describes the picture behind `fd`, which stays open. On success `ret_document`
+/* Describes the picture behind `fd`, which stays open. One that is too bad gets a
+ * sentence that says what to do as its caption, and details.quality.verdict
+ * "refuse". On success `ret_document`
  * is { caption, details }; the caller drops the reference. `cancel` may be NULL. */
 int describe_picture(const struct engine_model *model, struct engine_context *context, int fd,
 		     const struct describe_raw *raw, const struct describe_options *options,

@@ -7,6 +7,8 @@
 
 #include <math.h>
 
+#include "daemon/quality.h"
+
 double details_confidence(const struct engine_caption *caption)
 {
 	return exp((double)caption->log_probability / ((double)caption->word_count + 1.0));
@@ -47,19 +49,13 @@ static void set_list(json_t *object, const char *key, json_t *list)
 		json_decref(list);
 }
 
-json_t *details_build(const struct details_input *input)
+static void add_captions(json_t *details, const struct engine_result *result)
 {
-	const struct engine_result *result = input->result;
-	const char *warning = engine_image_warning(input->image);
-	json_t *details = json_object(), *list;
-	char model[256];
+	json_t *list = json_array();
 
-	if (!details || result->caption_count == 0)
-		return details;
 	json_object_set_new(details, "confidence",
 			    rounded(details_confidence(&result->captions[0])));
 	set_list(details, "words", words_of(&result->captions[0]));
-	list = json_array();
 	for (size_t i = 1; i < result->caption_count; i++) {
 		const struct engine_caption *caption = &result->captions[i];
 		json_t *other = json_pack("{s:o, s:o}", "caption", text(caption->sentence),
@@ -69,17 +65,38 @@ json_t *details_build(const struct details_input *input)
 		json_array_append_new(list, other);
 	}
 	set_list(details, "alternatives", list);
-	json_object_set_new(details, "timings",
-			    json_pack("{s:o, s:o, s:o, s:o, s:o}",
-				      "decode", rounded(input->decode_ms),
-				      "preprocess", rounded(result->timings.preprocess_ms),
-				      "encode", rounded(result->timings.encode_ms),
-				      "generate", rounded(result->timings.generate_ms),
-				      "total", rounded(input->total_ms)));
-	list = json_array();
+}
+
+static json_t *timings_of(const struct details_input *input)
+{
+	json_t *timings = json_pack("{s:o, s:o, s:o}", "decode", rounded(input->decode_ms),
+				    "quality", rounded(input->quality_ms), "total",
+				    rounded(input->total_ms));
+	const struct engine_result *result = input->result;
+
+	if (result) {
+		json_object_set_new(timings, "preprocess", rounded(result->timings.preprocess_ms));
+		json_object_set_new(timings, "encode", rounded(result->timings.encode_ms));
+		json_object_set_new(timings, "generate", rounded(result->timings.generate_ms));
+	}
+	return timings;
+}
+
+json_t *details_build(const struct details_input *input)
+{
+	const char *warning = engine_image_warning(input->image);
+	json_t *details = json_object(), *warnings = json_array();
+	char model[256];
+
+	if (input->result && input->result->caption_count > 0)
+		add_captions(details, input->result);
+	json_object_set_new(details, "timings", timings_of(input));
 	if (warning)
-		json_array_append_new(list, text(warning));
-	set_list(details, "warnings", list);
+		json_array_append_new(warnings, text(warning));
+	if (input->quality->verdict == ENGINE_QUALITY_DOUBT)
+		json_array_append_new(warnings, text(quality_sentence(input->quality)));
+	set_list(details, "warnings", warnings);
+	json_object_set_new(details, "quality", quality_details(input->quality));
 	json_object_set_new(details, "width", json_integer(engine_image_width(input->image)));
 	json_object_set_new(details, "height", json_integer(engine_image_height(input->image)));
 	snprintf(model, sizeof(model), "%s %s", input->model->name, input->model->version);

@@ -10,6 +10,7 @@
  *   alternatives  list of { caption, confidence, words }; absent when none
  *   timings       { decode, preprocess, encode, generate, total } in milliseconds
  *   warnings      list of sentences; absent when there is none
+ *   quality       what the picture is like; see quality.h
  *   width, height the picture's size in pixels, upright
  *   model         name and version of the model
  *
@@ -25,8 +26,9 @@
 struct details_input {
 	const struct engine_model_info *model;
 	const struct engine_image *image;
-	const struct engine_result *result;
-	double decode_ms, total_ms;
+	const struct engine_result *result;	/* NULL: not described */
+	const struct engine_quality *quality;
+	double decode_ms, quality_ms, total_ms;
 };
 
 /* A new reference, or NULL when out of memory. */

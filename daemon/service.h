@@ -97,7 +97,10 @@ void service_describe_configure(struct service *service, const struct config *ol
 int service_look_open(struct service *service, struct failure *failure);
 void service_look_close(struct service *service);
 void service_look_configure(struct service *service);
-/* The options of a job that nobody gave options for; a new reference. */
+/* The worker's options of a job, with the limits of quality; a new reference. */
+json_t *service_job_options(struct service *service, unsigned beam, unsigned alternatives,
+			    bool anything);
+/* The same for one that nobody gave options for. */
 json_t *service_look_job_options(struct service *service);
 
 /* Announces a property of any group before the loop next waits. */

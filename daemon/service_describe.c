@@ -18,11 +18,12 @@
 #include "daemon/log.h"
 #include "daemon/options.h"
 #include "daemon/phrase.h"
+#include "daemon/quality.h"
 #include "daemon/service.h"
 #include "daemon/variant.h"
 
 struct describe_options {
-	bool speak;
+	bool speak, anything;
 	unsigned beam, alternatives;
 	enum config_verbosity verbosity;
 };
@@ -30,6 +31,8 @@ struct describe_options {
 static const struct config_key describe_keys[] = {
 	{ "speak", CONFIG_BOOL, offsetof(struct describe_options, speak), "yes", 0, 0, NULL,
 	  "Speak the sentence when it is there." },
+	{ "anything", CONFIG_BOOL, offsetof(struct describe_options, anything), "no", 0, 0, NULL,
+	  "Describe the picture however bad it looks." },
 	{ "beam", CONFIG_NUMBER, offsetof(struct describe_options, beam), "0", 0, 10, NULL,
 	  "Sentences weighed side by side; 0: as configured." },
 	{ "alternatives", CONFIG_NUMBER, offsetof(struct describe_options, alternatives), "1", 0,
@@ -81,6 +84,16 @@ void service_reply_ticket(struct service *service, DBusMessage *call, uint64_t t
 	if (reply)
 		dbus_message_append_args(reply, DBUS_TYPE_UINT64, &number, DBUS_TYPE_INVALID);
 	bus_send(service->bus, reply);
+}
+
+json_t *service_job_options(struct service *service, unsigned beam, unsigned alternatives,
+			    bool anything)
+{
+	struct engine_quality_limits limits;
+
+	quality_limits(service->config, &limits);
+	return json_pack("{s:i, s:i, s:o}", "beam", (int)beam, "alternatives", (int)alternatives,
+			 "quality", anything ? json_false() : quality_option(&limits));
 }
 
 /* --- Results --------------------------------------------------------------- */
@@ -236,6 +249,7 @@ static int read_call(struct service *service, DBusMessage *call, int *ret_fd,
 	DBusMessageIter iter;
 
 	options->speak = true;
+	options->anything = false;
 	options->beam = service->config->caption_beam;
 	options->alternatives = 1;
 	options->verbosity = service->verbosity;
@@ -267,8 +281,8 @@ static int submit(struct service *service, DBusMessage *call, bool by_signal,
 		job.owner = request->caller.name;
 		job.speak = options.speak;
 		job.verbosity = options.verbosity;
-		job.options = json_pack("{s:i, s:i}", "beam", (int)options.beam, "alternatives",
-					(int)options.alternatives);
+		job.options = service_job_options(service, options.beam, options.alternatives,
+						  options.anything);
 		r = jobs_submit(service->jobs, &job, ret_ticket, failure);
 		json_decref(job.options);
 	}

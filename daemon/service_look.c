@@ -37,8 +37,7 @@ struct arrivals {
 
 json_t *service_look_job_options(struct service *service)
 {
-	return json_pack("{s:i, s:i}", "beam", (int)service->config->caption_beam, "alternatives",
-			 3);
+	return service_job_options(service, service->config->caption_beam, 3, false);
 }
 
 /* --- folders -------------------------------------------------------------- */
@@ -146,7 +145,7 @@ static void on_watch(void *data, bool watching)
 
 struct look_call_options {
 	char *camera;
-	bool speak;
+	bool speak, anything;
 	unsigned beam, alternatives;
 	enum config_verbosity verbosity;
 };
@@ -156,6 +155,8 @@ static const struct config_key look_keys[] = {
 	  "The name of a configured camera; empty: the default one." },
 	{ "speak", CONFIG_BOOL, offsetof(struct look_call_options, speak), "yes", 0, 0, NULL,
 	  "Speak the sentence when it is there." },
+	{ "anything", CONFIG_BOOL, offsetof(struct look_call_options, anything), "no", 0, 0, NULL,
+	  "Describe the picture however bad it looks." },
 	{ "beam", CONFIG_NUMBER, offsetof(struct look_call_options, beam), "0", 0, 10, NULL,
 	  "Sentences weighed side by side; 0: as configured." },
 	{ "alternatives", CONFIG_NUMBER, offsetof(struct look_call_options, alternatives), "3", 0,
@@ -187,8 +188,8 @@ static int submit_look(struct service *service, DBusMessage *call, bool by_signa
 		job.owner = service_request_owner(request);
 		job.speak = options.speak;
 		job.verbosity = options.verbosity;
-		job.options = json_pack("{s:i, s:i}", "beam", (int)options.beam, "alternatives",
-					(int)options.alternatives);
+		job.options = service_job_options(service, options.beam, options.alternatives,
+						  options.anything);
 		r = look_request(service->look, options.camera, now, &job, ret_ticket, failure);
 		json_decref(job.options);
 		if (!r && options.speak)

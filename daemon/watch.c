@@ -181,7 +181,10 @@ static void described(void *data, uint64_t ticket, const struct job_outcome *out
 	watch->ticket = 0;
 	if (!watch->on)
 		return;
-	if (!outcome->failure) {
+	if (!outcome->failure && watch->terse && phrase_refused(outcome->details)) {
+		/* blurred because it moves: that is no news */
+		watch->owes_full = true;
+	} else if (!outcome->failure) {
 		watch->owes_full = watch->terse;
 		tell(watch, outcome);
 	} else if (outcome->failure->kind == FAILURE_CANCELLED) {

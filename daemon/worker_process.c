@@ -20,6 +20,7 @@
 #include "daemon/details.h"
 #include "daemon/log.h"
 #include "daemon/packet.h"
+#include "daemon/quality.h"
 #include "daemon/sandbox.h"
 
 struct process {
@@ -73,6 +74,8 @@ static void describe(struct process *process, json_t *request, int picture)
 	};
 	struct failure failure = { FAILURE_NONE, "" };
 
+	options.anything = !quality_read_option(json_object_get(request, "quality"),
+						&options.limits);
 	if (describe_picture(process->model, process->context, picture, &raw, &options,
 			     &process->cancel, &document, &failure))
 		document = failure_document(&failure);

@@ -16,6 +16,7 @@
 #include "daemon/client/picture.h"
 #include "daemon/describe.h"
 #include "daemon/phrase.h"
+#include "daemon/quality.h"
 #include "daemon/variant.h"
 #include "tts/tts.h"
 
@@ -23,6 +24,7 @@ static const struct client_option options_table[] = {
 	{ "local", NULL, "Describe in this process: no daemon and no bus.", 'l' },
 	{ "quiet", NULL, "Do not speak. This is the default with --json.", 'q' },
 	{ "speak", NULL, "Speak, with --json too.", 's' },
+	{ "anything", NULL, "Describe it however bad the picture looks.", 'A' },
 	{ "beam", "N", "Sentences weighed side by side, 1 to 10.", 'b' },
 	{ "alternatives", "N", "Different sentences wanted, 1 to 10.", 'a' },
 	{ "verbosity", "LEVEL", "brief, normal or full: how much is printed and spoken.", 'v' },
@@ -52,6 +54,8 @@ static DBusMessage *describe_call(const struct session *session, int fd)
 	json_t *options = json_pack("{s:b, s:s}", "speak", session->speak && !session->many,
 				    "verbosity", config_verbosities[session->verbosity]);
 
+	if (session->options.anything)
+		json_object_set_new(options, "anything", json_true());
 	if (session->options.beam)
 		json_object_set_new(options, "beam", json_integer(session->options.beam));
 	if (session->options.alternatives)
@@ -240,8 +244,10 @@ static int describe_file(struct session *session, const char *path)
 	if (session->speak && (local || session->many) &&
 	    speak_document(session, document, &failure))
 		fprintf(stderr, "descry: %s\n", failure.message);
+	r = phrase_refused(json_object_get(document, "details"))
+		    ? failure_info(FAILURE_REFUSED)->exit_status : 0;
 	json_decref(document);
-	return 0;
+	return r;
 }
 
 static int read_session(struct session *session, struct failure *failure)
@@ -252,6 +258,7 @@ static int read_session(struct session *session, struct failure *failure)
 
 	session->speak = client_has(client, "speak") || client_has(client, "wav") ||
 			 !(client->json || client_has(client, "quiet"));
+	session->options.anything = client_has(client, "anything");
 	session->verbosity = VERBOSITY_NORMAL;
 	for (unsigned i = 0; verbosity && i <= VERBOSITY_COUNT; i++) {
 		if (i == VERBOSITY_COUNT)
@@ -274,8 +281,10 @@ static int open_alone(struct session *session, struct failure *failure)
 	struct failure silent;
 	int r = client_config(session->client, &session->config, failure);
 
-	if (r == 0)
+	if (r == 0) {
+		quality_limits(session->config, &session->options.limits);
 		r = open_engine(session, failure);
+	}
 	if (r == 0 && session->speak && open_voice(session, &silent)) {
 		fprintf(stderr, "descry: %s\n", silent.message);
 		session->speak = false;
