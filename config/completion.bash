@@ -4,7 +4,7 @@ _descry()
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[*]:1:COMP_CWORD-1}
 	local words=
 	case "$before " in
-	"describe "*) words=' --local --quiet --speak --beam --alternatives --verbosity --model --threads --wav --json --system --help' ;;
+	"describe "*) words=' --local --quiet --speak --anything --beam --alternatives --verbosity --model --threads --wav --json --system --help' ;;
 	"look "*) words=' --camera --quiet --speak --verbosity --alternatives --json --system --help' ;;
 	"watch "*) words=' --camera --pause --json --system --help' ;;
 	"press "*) words=' --json --system --help' ;;
@@ -18,8 +18,12 @@ _descry()
 	"classify "*) words=' --count --model --threads --json --system --help' ;;
 	"model info "*) words=' --layers --json --system --help' ;;
 	"model import "*) words=' --output --metadata --labels --decoder --vocabulary --pool --grid --classes --mean --std --bgr --json --system --help' ;;
+	"train convert "*) words=' --output --source --json --system --help' ;;
+	"train "*) words=' --captions --images --model --output --val --val-images --cache --text --init --keep-words --preset --decoder --hidden --layers --min-count --class-scores --mirrored --epochs --language-epochs --reward-epochs --rate --language-rate --reward-rate --final-rate --warm-up --batch --text-batch --samples --repetition-penalty --smoothing --dropout --feature-noise --weight-decay --clip --seed --threads --validations --patience --bad-entries --checkpoint --checkpoint-minutes --resume --report --interval --redraw --json --system --help' ;;
+	"eval "*) words=' --captions --images --model --results --cache --beam --sample --temperature --seed --threads --list --json --system --help' ;;
 	"model ") words=' info import' ;;
-	" ") words=' describe look watch press devices say repeat stop status set voices classify model --help --version' ;;
+	"train ") words=' convert' ;;
+	" ") words=' describe look watch press devices say repeat stop status set voices classify model train eval --help --version' ;;
 	esac
 	if [[ $word == -* || $COMP_CWORD -eq 1 ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
