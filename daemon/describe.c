@@ -103,7 +103,9 @@ int describe_picture(const struct engine_model *model, struct engine_context *co
 	decoded = now_ms();
 	r = engine_quality_measure(image, &options->limits, &quality, &error);
 	measured = now_ms();
-	if (r == 0 && quality.verdict == ENGINE_QUALITY_REFUSE && !options->anything) {
+	/* of one that is cut short the missing part would be judged as well */
+	if (r == 0 && quality.verdict == ENGINE_QUALITY_REFUSE && !options->anything &&
+	    !engine_image_warning(image)) {
 		caption = quality_sentence(&quality);
 	} else if (r == 0) {
 		r = engine_describe(context, image, &search, &result, &error);
