@@ -66,6 +66,8 @@ PACKAGES_TEST := \
   pocketsphinx \
   pocketsphinx-en-us \
   sox \
+  strace \
+  faketime \
   jackd2 \
   libasound2-plugins \
   git \

@@ -136,11 +136,12 @@ static void on_ended(void *data)
 static void on_timeout(void *data)
 {
 	struct jobs *jobs = data;
+	unsigned seconds = jobs->options.timeout_ms / 1000;
 	struct failure failure;
 
 	failure_set(&failure, FAILURE_TIMEOUT,
-		    "The description took more than %u seconds and was given up.",
-		    jobs->options.timeout_ms / 1000);
+		    "The description took more than %u second%s and was given up.", seconds,
+		    seconds == 1 ? "" : "s");
 	worker_abort(jobs->worker, &failure);
 }
 
@@ -162,6 +163,9 @@ static void on_worker_model(void *data, json_t *model, const struct failure *fai
 {
 	struct jobs *jobs = data;
 
+	/* a job sent ahead of the model starts now */
+	if (jobs->running)
+		loop_start_timer(jobs->timeout, jobs->options.timeout_ms, 0);
 	jobs->options.on_model(jobs->options.data, model, failure);
 }
 

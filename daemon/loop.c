@@ -203,7 +203,7 @@ int loop_set_events(struct loop_source *source, uint32_t events)
 int loop_add_timer(struct loop *loop, loop_timer_function *function, void *data,
 		   struct loop_source **ret_source)
 {
-	int fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	int r;
 
 	if (fd < 0)
@@ -287,6 +287,6 @@ uint64_t loop_now(void)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_BOOTTIME, &now);
+	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }

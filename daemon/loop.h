@@ -4,13 +4,13 @@
  * arithmetic and the sound runs on.
  *
  * A thin layer over epoll. Four kinds of source exist: a file descriptor, a
- * timer (a timerfd on CLOCK_BOOTTIME: it neither jumps with the wall clock nor
- * stands still during suspend), a set of signals (a signalfd) and a "prepare"
- * function, which runs before each wait. Prepare functions are there for
- * libraries that keep a queue of their own: libdbus may have read several
- * messages at once, and epoll will never report those that are already in
- * memory. One that has work left returns true, and the loop then looks at its
- * descriptors without sleeping.
+ * timer (a timerfd on CLOCK_MONOTONIC: it does not jump with the wall clock, and
+ * stands still during suspend, so that nothing has expired on waking), a set of
+ * signals (a signalfd) and a "prepare" function, which runs before each wait.
+ * Prepare functions are there for libraries that keep a queue of their own:
+ * libdbus may have read several messages at once, and epoll will never report
+ * those that are already in memory. One that has work left returns true, and the
+ * loop then looks at its descriptors without sleeping.
  *
  * A callback may free any source, its own included: the memory goes only when
  * the batch of events that may still point to it has been handled. The loop

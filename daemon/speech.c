@@ -216,6 +216,7 @@ static int hand_over(struct speech *speech, const char *text, enum tts_priority 
 {
 	int r = routes_say(speech->routes, text, priority, language);
 
+	log_debug("saying: %s", text);
 	if (r == -ENOBUFS)
 		return failure_set(failure, FAILURE_BUSY,
 				   "Too much is waiting to be spoken. Stop speech, then try again.");

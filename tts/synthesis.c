@@ -16,9 +16,11 @@
 
 #include <errno.h>
 #include <espeak-ng/speak_lib.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <strings.h>
 
 #define BUFFER_MILLISECONDS 0	/* eSpeak NG's choice, as in its own program: it colours some voices */
@@ -289,6 +291,24 @@ int synthesis_find_language(const char *language, const char *current_voice,
 	return TTS_NO_VOICE;
 }
 
+/* eSpeak NG crashes when it cannot open a voice's files, so that it can is found
+ * out before it tries; it opens two at a time. */
+static int need_descriptors(struct tts_error *error)
+{
+	int first = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int second = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int r = first < 0 || second < 0 ? -EMFILE : 0;
+
+	if (first >= 0)
+		close(first);
+	if (second >= 0)
+		close(second);
+	if (r < 0)
+		snprintf(error->message, sizeof(error->message),
+			 "The voice cannot be loaded: too many files are open.");
+	return r;
+}
+
 /* --- speaking ------------------------------------------------------------------- */
 
 int synthesis_speak(const struct synthesis_settings *settings, const char *text,
@@ -298,6 +318,10 @@ int synthesis_speak(const struct synthesis_settings *settings, const char *text,
 	espeak_ERROR code;
 
 	if (strcmp(voice, settings->voice)) {
+		int r = need_descriptors(error);
+
+		if (r < 0)
+			return r;
 		code = espeak_SetVoiceByName(settings->voice);
 		if (code != EE_OK) {
 			voice[0] = '\0';

@@ -53,7 +53,7 @@ mmdebstrap --variant=minbase --include=systemd,systemd-sysv,dbus,dbus-user-sessi
 	--skip=cleanup/apt \
 	"$suite" "$root" >"$log" 2>&1
 result $? "the packages install in a minimal root" "$log"
-inside() { systemd-nspawn -q -D "$root" --register=no --keep-unit --pipe "$@"; }
+inside() { systemd-nspawn -q -D "$root" --register=no --keep-unit --pipe "$@" 2> >(grep -v "Attempted to remove" >&2); }
 
 inside descry describe --local --quiet /photos/coffee.png >"$log" 2>&1 && grep -q '\.$' "$log"
 result $? "a photo is described without a bus" "$log"
@@ -79,7 +79,7 @@ StandardError=file:/booted.log
 WantedBy=multi-user.target
 EOF
 cat >"$root/booted.sh" <<'EOF'
-check() { if eval "$2" >/tmp/out 2>&1; then echo "yes - $1"; else echo "no - $1"; sed 's/^/# /' /tmp/out; fi; }
+check() { if (eval "$2") >/tmp/out 2>&1; then echo "yes - $1"; else echo "no - $1"; sed 's/^/# /' /tmp/out; fi; }
 main() { systemctl show -p MainPID --value descryd; }
 useradd -m -G descry member
 useradd -m stranger
@@ -87,7 +87,7 @@ as() { runuser -u "$1" -- "${@:2}"; }
 check "the first call over the system bus starts the unit" \
 	'descry status --system; descry stop --system && systemctl is-active descryd'
 check "the unit is ready and runs as its own user" \
-	'[ "$(ps -o user= -p $(main))" = descry ]'
+	'[ "$(stat -c %U /proc/$(main))" = descry ]'
 check "root describes a photo over the system bus" \
 	'descry describe --system --quiet /photos/coffee.png | grep -q "\.$"'
 check "a member of the group may call" \
@@ -139,7 +139,7 @@ result $? "an upgrade keeps the user's configuration" "$log"
 inside descry describe --local --quiet /photos/coffee.png >"$log" 2>&1
 result $? "a photo is described after the upgrade" "$log"
 inside sh -c 'apt-get purge -y descry descry-model-en' >"$log" 2>&1
-left=$(inside find / -xdev \( -path /proc -o -path /sys -o -path /debs -o -path /newer -o -path /var/cache -o -path /var/log \) -prune -o -name '*descry*' -print | grep -vE '^/(booted|etc/systemd/system/(descry-test|multi-user.target.wants))|^/home')
+left=$(inside find / -xdev \( -path /proc -o -path /sys -o -path /debs -o -path /newer -o -path /var/cache -o -path /var/log -o -path "/var/tmp/systemd-private-*" \) -prune -o -name '*descry*' -print | grep -vE '^/(booted|etc/systemd/system/(descry-test|multi-user.target.wants))|^/home')
 [ -z "$left" ] || echo "$left" >>"$log"
 [ -z "$left" ]
 result $? "a purge leaves nothing behind" "$log"

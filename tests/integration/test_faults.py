@@ -1,0 +1,349 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Faults, each caused for real, and what the user hears of each. The table of
+what was heard is written to build/test-logs/faults.txt. Faults of cameras, of the
+bus, of two daemons and of systemd's restart have their tests beside their
+subjects: test_service.py, test_packages.sh and those of the cameras."""
+import contextlib
+import os
+import re
+import resource
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import tempfile
+import time
+import zlib
+
+import dbus
+
+from harness import (MODEL, PHOTOS, ROOT, Bus, Caller, Daemon, Pipe, Skip, daemon, descry,
+                     error_name, need_model, options_of, run, test, wait_for)
+
+ERROR = "org.descry.Error."
+COFFEE = os.path.join(PHOTOS, "coffee.png")
+ROCKET = os.path.join(PHOTOS, "rocket.jpg")
+TABLE = os.path.join(ROOT, "build/test-logs/faults.txt")
+os.makedirs(os.path.dirname(TABLE), exist_ok=True)
+with open(TABLE, "w"):
+    pass
+
+
+def spoken(served):
+    return re.findall(r"^debug: saying: (.*)$", served.log(), re.M)
+
+
+def heard(served, fault, expected):
+    """Waits until the daemon has said something that matches, and notes it down."""
+    wait_for(lambda: any(re.search(expected, s) for s in spoken(served)), 30,
+             f"{expected!r} to be said, not {spoken(served)}")
+    note(fault, next(s for s in spoken(served) if re.search(expected, s)))
+
+
+def note(fault, text):
+    with open(TABLE, "a") as file:
+        file.write(f"{fault}: {text}\n")
+
+
+def describe(served, path=COFFEE, **options):
+    with open(path, "rb") as photo:
+        return served.interface.Describe(dbus.types.UnixFd(photo), options_of(**options),
+                                         timeout=120)
+
+
+def still_well(served):
+    """The daemon describes and speaks as if nothing had been."""
+    before = len(spoken(served))
+    caption, _ = describe(served)
+    assert caption.endswith(".")
+    wait_for(lambda: len(spoken(served)) > before, 10, "the caption to be said")
+    assert served.process.poll() is None
+
+
+@test
+def crash_is_told():
+    """a picture that crashes the engine: said, and the next is described"""
+    need_model()
+    with daemon() as served:
+        served.wait_model()
+        pipe, caller = Pipe(), Caller(served.bus)
+        caller.submit(pipe.reader)
+        os.kill(int(served.status()["worker_pid"]), signal.SIGSEGV)
+        heard(served, "the engine crashes on a picture", "other pictures can be described")
+        pipe.close()
+        still_well(served)
+
+
+@test
+def crashes_in_a_row():
+    """a worker that crashes again and again is restarted ever more slowly"""
+    need_model()
+    with daemon() as served:
+        served.wait_model()
+        caller = Caller(served.bus)
+        started = time.monotonic()
+        for _ in range(4):
+            wait_for(lambda: served.status()["worker_pid"] != 0, 20, "the worker")
+            pipe = Pipe()
+            job = caller.submit(pipe.reader, speak=False)
+            wait_for(lambda: served.status()["worker_pid"] != 0, 20, "the worker")
+            os.kill(int(served.status()["worker_pid"]), signal.SIGKILL)
+            assert caller.wait(job)[0] == ERROR + "Crashed"
+            pipe.close()
+        assert time.monotonic() - started > 0.1 + 0.2
+        assert served.status()["worker_restarts"] == 4
+        still_well(served)
+
+
+@test
+def hang_is_told():
+    """a picture that never ends: given up after the configured time, and said"""
+    need_model()
+    with daemon("--set", "caption.timeout=1") as served:
+        served.wait_model()
+        pipe, caller = Pipe(), Caller(served.bus)
+        caller.submit(pipe.reader)
+        heard(served, "a description that does not end", "more than 1 second ")
+        pipe.close()
+        served.set_property("Rate", 200)
+        still_well(served)
+
+
+@test
+def model_faults():
+    """a model that is missing, cut short, foreign or of another version: said"""
+    need_model()
+    with open(MODEL, "rb") as file:
+        start = bytearray(file.read(1 << 20))
+    other = bytearray(start)
+    struct.pack_into("<I", other, 4, 99)
+    cases = {"missing": None, "cut short": bytes(start), "not a model": b"hello" * 100,
+             "of another version": bytes(other)}
+    for what, content in cases.items():
+        bus = Bus()
+        path = os.path.join(bus.folder, "model.gguf")
+        if content is not None:
+            with open(path, "wb") as file:
+                file.write(content)
+        served = Daemon(bus, model=path)
+        try:
+            with open(COFFEE, "rb") as photo:
+                assert error_name(served.interface.Describe, dbus.types.UnixFd(photo),
+                                  options_of(), timeout=60) == ERROR + "BadModel"
+            heard(served, f"the model is {what}", "model")
+            served.interface.Say("the voice works", options_of())
+        finally:
+            served.stop()
+            bus.close()
+
+
+@test
+def broken_reload_is_told():
+    """a configuration broken on reload: said, the old one stays"""
+    with daemon() as served:
+        with open(served.config, "w") as file:
+            file.write("[speech]\nrate = quick\n")
+        served.process.send_signal(signal.SIGHUP)
+        heard(served, "the configuration is broken on reload", "The old one stays")
+        assert served.property("Rate") == 175
+
+
+@test
+def no_sound_card():
+    """without a sound card captions are delivered, and the reason is known"""
+    need_model()
+    with tempfile.TemporaryDirectory() as folder:
+        config = os.path.join(folder, "asound.conf")
+        with open(config, "w") as file:
+            file.write("pcm.!default { type hw card 31 }\nctl.!default { type hw card 31 }\n")
+        with daemon("--set", "speech.wav=", "--set", "speech.route=own",
+                    environment={"ALSA_CONFIG_PATH": config}) as served:
+            caption, _ = describe(served)
+            assert caption.endswith(".")
+            wait_for(lambda: "speech_trouble" in served.status(), 20, "the reason")
+            note("no sound card", "nothing; `descry status` says: "
+                 + str(served.status()["speech_trouble"]))
+            assert served.log().count("ALSA lib") == 0
+            describe(served, ROCKET)
+            reasons = [l for l in served.log().splitlines() if l.startswith("warning: ")]
+            assert len(reasons) == len(set(reasons)) <= 2, reasons
+
+
+@test
+def full_disk():
+    """a log or WAV file on a full disk: descriptions go on"""
+    need_model()
+    if not os.path.exists("/dev/full"):
+        raise Skip("there is no /dev/full")
+    bus = Bus()
+    empty = os.path.join(bus.folder, "descry.conf")
+    with open("/dev/full", "wb") as full, open(empty, "w"):
+        process = subprocess.Popen(
+            [os.path.join(ROOT, os.environ.get("BUILD", "build/x86_64"), "descryd"),
+             "--config", empty, "--set", "model.path=" + MODEL, "--set",
+             "log.level=debug", "--set", "speech.wav=/dev/full"], stderr=full)
+    try:
+        connection = bus.connect()
+        wait_for(lambda: connection.name_has_owner("org.descry.Descry1"), 20, "the daemon")
+        answer = descry("describe", COFFEE)
+        assert answer.returncode == 0 and answer.stdout.endswith(".\n"), answer
+        assert process.poll() is None
+        note("the disk is full under the log", "the caption, as ever")
+    finally:
+        process.kill()
+        process.wait()
+        bus.close()
+
+
+def big_png(path, side):
+    """A valid grey PNG of side × side pixels, tiny on disk, huge in memory."""
+    def chunk(kind, body):
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(
+            ">I", zlib.crc32(kind + body))
+    pack = zlib.compressobj(9)
+    row = b"\0" + bytes(side * 3)
+    data = b"".join(pack.compress(row) for _ in range(side)) + pack.flush()
+    with open(path, "wb") as file:
+        file.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8,
+                   2, 0, 0, 0)) + chunk(b"IDAT", data) + chunk(b"IEND", b""))
+
+
+@test
+def out_of_memory():
+    """too little memory for a huge photo: said, and the next is described"""
+    need_model()
+    with daemon() as served:
+        served.wait_model()
+        caption, _ = describe(served, speak=False)
+        worker = int(served.status()["worker_pid"])
+        with open(f"/proc/{worker}/statm") as file:
+            size = int(file.read().split()[0]) * 4096
+        resource.prlimit(worker, resource.RLIMIT_AS, (size + (40 << 20), size + (40 << 20)))
+        path = os.path.join(served.folder, "huge.png")
+        big_png(path, 9000)
+        with open(path, "rb") as photo:
+            name = error_name(served.interface.Describe, dbus.types.UnixFd(photo),
+                              options_of(), timeout=120)
+        assert name in (ERROR + "Failed", ERROR + "BadImage", ERROR + "TooLarge",
+                        ERROR + "Crashed"), name
+        heard(served, "out of memory for a huge photo", r"\.$")
+        assert served.status()["worker_restarts"] == 0, "it should fail, not crash"
+        assert describe(served, speak=False)[0] == caption
+
+
+@test
+def out_of_descriptors():
+    """without free file descriptors the daemon survives, and recovers"""
+    need_model()
+    with daemon() as served:
+        served.wait_model()
+        pid = served.process.pid
+        describe(served)
+        limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE,
+                         (len(os.listdir(f"/proc/{pid}/fd")), limits[1]))
+        for _ in range(5):
+            with contextlib.suppress(dbus.DBusException):
+                describe(served, ROCKET)
+            assert served.process.poll() is None, (served.process.poll(), served.log())
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+        wait_for(served.running, 20, "the daemon back on the bus")
+        answer = descry("describe", COFFEE)
+        assert answer.returncode == 0, answer
+        note("out of file descriptors", "the caption again as soon as one is free")
+
+
+@test
+def clock_jump():
+    """the wall clock jumps by ten years: nothing expires"""
+    need_model()
+    library = shutil.which("faketime") and next(
+        (p for p in (f"/usr/lib/{a}-linux-gnu/faketime/libfaketimeMT.so.1"
+                     for a in ("x86_64", "aarch64")) if os.path.exists(p)), None)
+    if not library:
+        raise Skip("faketime is not installed")
+    with tempfile.NamedTemporaryFile("w+") as clock:
+        clock.write("+0\n")
+        clock.flush()
+        with daemon("--set", "caption.timeout=20", environment={
+                "LD_PRELOAD": library, "FAKETIME_TIMESTAMP_FILE": clock.name,
+                "FAKETIME_CACHE_DURATION": "1", "DONT_FAKE_MONOTONIC": "1"}) as served:
+            served.wait_model()
+            pipe, caller = Pipe(), Caller(served.bus)
+            job = caller.submit(pipe.reader)
+            for jump in ("+10y", "-10y"):
+                clock.seek(0)
+                clock.write(jump + "\n")
+                clock.flush()
+                time.sleep(1.2)
+            pipe.send(COFFEE)
+            assert caller.wait(job)[0].endswith(".")
+            heard(served, "the clock jumps", r"\.$")
+            pipe.close()
+
+
+@test
+def suspend():
+    """all processes stand still for a while, as in a suspend: the job goes on"""
+    need_model()
+    with daemon("--set", "caption.timeout=20") as served:
+        served.wait_model()
+        pipe, caller = Pipe(), Caller(served.bus)
+        job = caller.submit(pipe.reader)
+        worker = int(served.status()["worker_pid"])
+        for pid in (served.process.pid, worker):
+            os.kill(pid, signal.SIGSTOP)
+        time.sleep(1.5)
+        for pid in (worker, served.process.pid):
+            os.kill(pid, signal.SIGCONT)
+        pipe.send(COFFEE)
+        assert caller.wait(job)[0].endswith(".")
+        heard(served, "suspend and resume in mid-description", r"\.$")
+        pipe.close()
+
+
+@test
+def watchdog():
+    """systemd's watchdog is fed while all is well, and not when the worker hangs"""
+    need_model()
+    with tempfile.TemporaryDirectory() as folder, \
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        path = os.path.join(folder, "notify")
+        notify.bind(path)
+        notify.setblocking(False)
+        messages = []
+
+        def collect():
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    messages.append(notify.recv(4096).decode())
+            return messages
+        with daemon(environment={"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "1500000"}) as served:
+            wait_for(lambda: "READY=1" in collect(), what="READY=1")
+            wait_for(lambda: collect().count("WATCHDOG=1") >= 3, 20, "three feedings")
+            worker = int(served.status()["worker_pid"])
+            os.kill(worker, signal.SIGSTOP)
+            time.sleep(1.2)
+            collect()
+            fed = messages.count("WATCHDOG=1")
+            time.sleep(2)
+            assert collect().count("WATCHDOG=1") == fed, "a hanging worker was not noticed"
+            assert "stands still" in served.log()
+            os.kill(worker, signal.SIGCONT)
+            wait_for(lambda: collect().count("WATCHDOG=1") > fed, 20, "feeding again")
+            os.kill(served.process.pid, signal.SIGHUP)
+            wait_for(lambda: "RELOADING=1" in "".join(collect()), what="RELOADING=1")
+
+
+@test
+def killed_in_mid_speech():
+    """SIGTERM in mid-sentence ends the daemon within a second or two"""
+    with daemon() as served:
+        served.interface.Say("word " * 2000, options_of())
+        started = time.monotonic()
+        assert served.stop() == 0
+        assert time.monotonic() - started < 5
+
+
+run()
