@@ -54,6 +54,8 @@ PACKAGES_BUILD := \
   libevdev-dev \
   libcurl4-openssl-dev \
   libseccomp-dev \
+  libprotobuf-c-dev \
+  protobuf-c-compiler \
   dbus
 PACKAGES_TEST := \
   libcmocka-dev \
@@ -97,7 +99,8 @@ CPPFLAGS += -D_GNU_SOURCE -I. -DDESCRY_VERSION='"$(VERSION)"' -DDESCRY_PREFIX='"
 COMPILE = $(CC) -std=c17 $(CPPFLAGS) $(HARDENING) $(WARNINGS) $(CFLAGS) -pthread -MMD -MP
 
 PKGS := libturbojpeg libjpeg libpng libexif openblas espeak-ng portaudio-2.0 alsa samplerate \
-  sndfile dbus-1 libsystemd inih jansson speech-dispatcher zlib libevdev libcurl libseccomp
+  sndfile dbus-1 libsystemd inih jansson speech-dispatcher zlib libevdev libcurl libseccomp \
+  libprotobuf-c
 # `=` so that `make deps` can install the packages before they are asked for
 PKG_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(PKGS))
 PKG_LIBS = $(shell $(PKG_CONFIG) --libs $(PKGS))
@@ -156,7 +159,18 @@ $B/%.o: %.c
 	$(COMPILE) $(ISA_$(ARCH)_$(call isa_suffix,$<)) $(PKG_CFLAGS) -c $< -o $@
 
 $(LIB_ENGINE): $(call obj,$(ENGINE_SRC))
-$(LIB_LAB): $(call obj,$(LAB_SRC))
+# what the protocol buffer compiler makes of the messages of ONNX
+GENERATED := $B/generated
+$(GENERATED)/%.pb-c.c $(GENERATED)/%.pb-c.h &: %.proto
+	@mkdir -p $(GENERATED)
+	protoc-c --c_out=$(GENERATED) $<
+$B/%.pb-c.o: $(GENERATED)/%.pb-c.c
+	@mkdir -p $(@D)
+	$(COMPILE) -w -I$(GENERATED) $(PKG_CFLAGS) -c $< -o $@
+$B/engine/lab/import_onnx.o: $(GENERATED)/engine/lab/onnx.pb-c.h
+$B/engine/lab/import_onnx.o: CPPFLAGS += -I$(GENERATED)
+
+$(LIB_LAB): $(call obj,$(LAB_SRC)) $B/engine/lab/onnx.pb-c.o
 $(LIB_TTS): $(call obj,$(TTS_SRC))
 $(LIB_DAEMON): $(call obj,$(DAEMON_SRC))
 $(LIB_SUPPORT): $(call obj,$(SUPPORT_SRC))

@@ -118,6 +118,182 @@ void blueprint_redirect(struct blueprint *blueprint, unsigned old, unsigned new)
 		for (unsigned j = 0; j < blueprint->nodes[i].input_count; j++)
 			if (blueprint->nodes[i].inputs[j] == old)
 				blueprint->nodes[i].inputs[j] = new;
+	if (blueprint->classes == (int)old)
+		blueprint->classes = (int)new;
+}
+
+bool blueprint_slide(const struct blueprint *blueprint, struct blueprint_node *node,
+		     unsigned channels)
+{
+	const struct graph_shape *in = &blueprint->nodes[node->inputs[0]].shape;
+	const struct graph_window *w = &node->window;
+	unsigned height = in->height + w->pad_top + w->pad_bottom;
+	unsigned width = in->width + w->pad_left + w->pad_right;
+	unsigned reach_y = (w->kernel_height - 1) * w->dilation_height + 1;
+	unsigned reach_x = (w->kernel_width - 1) * w->dilation_width + 1;
+
+	if (height < reach_y || width < reach_x)
+		return false;
+	node->shape = (struct graph_shape){
+		(height - reach_y) / w->stride_height + 1,
+		(width - reach_x) / w->stride_width + 1, channels,
+	};
+	return true;
+}
+
+int blueprint_affine(struct blueprint *blueprint, const char *name, unsigned input,
+		     const float *scale, const float *shift, struct engine_error *error)
+{
+	struct graph_shape shape = blueprint->nodes[input].shape;
+	struct blueprint_node *node;
+	int r = blueprint_add(blueprint, GRAPH_CONVOLUTION, name, &input, 1, &node, error);
+
+	if (r)
+		return r;
+	node->affine = true;
+	node->shape = shape;
+	node->groups = shape.channels;
+	node->weight_rank = 4;
+	node->weight_shape[0] = shape.channels;
+	node->weight_shape[1] = node->weight_shape[2] = node->weight_shape[3] = 1;
+	node->weights = calloc(shape.channels, sizeof(float));
+	node->bias = calloc(shape.channels, sizeof(float));
+	if (!node->weights || !node->bias)
+		return engine_fail_memory(error);
+	memcpy(node->weights, scale, shape.channels * sizeof(float));
+	memcpy(node->bias, shift, shape.channels * sizeof(float));
+	return 0;
+}
+
+static bool unlimited(const struct blueprint_node *node)
+{
+	return isinf(node->minimum) && isinf(node->maximum);
+}
+
+/* Whether one node reads what `node` yields, and nobody else. */
+static bool only_reader(const struct blueprint *blueprint, unsigned node)
+{
+	return blueprint_readers(blueprint, node) == 1 && blueprint->classes != (int)node;
+}
+
+static int fold_affine(struct blueprint *blueprint, unsigned index, struct engine_error *error)
+{
+	struct blueprint_node *affine = &blueprint->nodes[index];
+	struct blueprint_node *node = &blueprint->nodes[affine->inputs[0]];
+	size_t channels = affine->shape.channels, each;
+
+	if (!affine->affine || !node->weights || !unlimited(node) ||
+	    node->weight_shape[0] != channels || !only_reader(blueprint, affine->inputs[0]))
+		return 0;
+	if (!node->bias)
+		node->bias = calloc(channels, sizeof(float));
+	if (!node->bias)
+		return engine_fail_memory(error);
+	each = blueprint_weight_count(node) / channels;
+	for (size_t c = 0; c < channels; c++) {
+		for (size_t i = c * each; i < (c + 1) * each; i++)
+			node->weights[i] *= affine->weights[c];
+		node->bias[c] = node->bias[c] * affine->weights[c] + affine->bias[c];
+	}
+	node->minimum = affine->minimum;
+	node->maximum = affine->maximum;
+	blueprint_redirect(blueprint, index, affine->inputs[0]);
+	return 0;
+}
+
+static float limit(float value, float minimum, float maximum)
+{
+	return value < minimum ? minimum : value > maximum ? maximum : value;
+}
+
+static void fold_clamp(struct blueprint *blueprint, unsigned index)
+{
+	struct blueprint_node *clamp = &blueprint->nodes[index];
+	struct blueprint_node *node = &blueprint->nodes[clamp->inputs[0]];
+
+	/* a quantised clamp may also change the scale */
+	if (clamp->operator != GRAPH_CLAMP || node->operator == GRAPH_INPUT ||
+	    clamp->quantisation.scale != node->quantisation.scale ||
+	    !only_reader(blueprint, clamp->inputs[0]))
+		return;
+	node->minimum = limit(node->minimum, clamp->minimum, clamp->maximum);
+	node->maximum = limit(node->maximum, clamp->minimum, clamp->maximum);
+	blueprint_redirect(blueprint, index, clamp->inputs[0]);
+}
+
+static void fold_swish(struct blueprint *blueprint, unsigned index)
+{
+	struct blueprint_node *node = &blueprint->nodes[index];
+
+	if (node->operator != GRAPH_MULTIPLY)
+		return;
+	for (unsigned i = 0; i < 2; i++) {
+		const struct blueprint_node *gate = &blueprint->nodes[node->inputs[i]];
+
+		if (gate->operator != GRAPH_SIGMOID || gate->inputs[0] != node->inputs[1 - i] ||
+		    !unlimited(gate) || gate->quantisation.scale > 0)
+			continue;
+		node->inputs[0] = node->inputs[1 - i];
+		node->input_count = 1;
+		node->operator = GRAPH_SWISH;
+		return;
+	}
+}
+
+/* Makes the readers of a folded node's input countable again: a node that was
+ * folded away reads nothing. */
+static void detach_unread(struct blueprint *blueprint, unsigned index)
+{
+	if (blueprint->classes != (int)index && blueprint_readers(blueprint, index) == 0)
+		blueprint->nodes[index].input_count = 0;
+}
+
+int blueprint_simplify(struct blueprint *blueprint, struct engine_error *error)
+{
+	int r = 0;
+
+	for (unsigned i = 1; i < blueprint->count && r == 0; i++) {
+		if (blueprint->nodes[i].input_count == 0)
+			continue;
+		fold_swish(blueprint, i);
+		r = fold_affine(blueprint, i, error);
+		detach_unread(blueprint, i);
+		if (blueprint->nodes[i].input_count == 0)
+			continue;
+		fold_clamp(blueprint, i);
+		detach_unread(blueprint, i);
+	}
+	return r;
+}
+
+int blueprint_exchange_colours(struct blueprint *blueprint, struct engine_error *error)
+{
+	for (unsigned i = 1; i < blueprint->count; i++) {
+		struct blueprint_node *node = &blueprint->nodes[i];
+
+		for (unsigned j = 0; j < node->input_count; j++)
+			if (node->inputs[j] == 0 &&
+			    (node->operator != GRAPH_CONVOLUTION || node->weight_shape[3] != 3))
+				return engine_fail(error, ENGINE_UNSUPPORTED,
+						   "The network reads the picture with %s, so its colours cannot be exchanged.",
+						   graph_operator_name(node->operator));
+		if (!node->input_count || node->inputs[0] != 0)
+			continue;
+		for (size_t k = 0; k < blueprint_weight_count(node); k += 3) {
+			if (node->weights) {
+				float red = node->weights[k];
+
+				node->weights[k] = node->weights[k + 2];
+				node->weights[k + 2] = red;
+			} else {
+				int8_t red = node->codes[k];
+
+				node->codes[k] = node->codes[k + 2];
+				node->codes[k + 2] = red;
+			}
+		}
+	}
+	return 0;
 }
 
 int blueprint_sweep(struct blueprint *blueprint, struct engine_error *error)
@@ -178,7 +354,8 @@ int blueprint_find_features(struct blueprint *blueprint, const char *pool, const
 	int r = 0;
 	unsigned head;
 
-	blueprint->classes = (int)blueprint->count - 1;
+	if (blueprint->classes < 0)
+		blueprint->classes = (int)blueprint->count - 1;
 	if (classes && *classes)
 		r = find_name(blueprint, classes, &blueprint->classes, error);
 	if (r)

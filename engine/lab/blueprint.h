@@ -32,6 +32,7 @@ struct blueprint_node {
 	int8_t *zero_points;		/* scale_count, or NULL for 0 */
 	size_t scale_count;
 	float *bias;			/* one a channel, or NULL */
+	bool affine;			/* a product and a sum per channel; see blueprint_affine */
 	int32_t *integer_bias;		/* likewise, in units of input scale × weight scale */
 };
 
@@ -64,7 +65,24 @@ void blueprint_redirect(struct blueprint *blueprint, unsigned old, unsigned new)
 /* Drops nodes that nothing reads and that are no features, renumbering. */
 int blueprint_sweep(struct blueprint *blueprint, struct engine_error *error);
 
-/* Finds the features: classes is the last node; pool is what the last node with
+/* Sets the shape that a node's window makes of its input; false if none is left. */
+bool blueprint_slide(const struct blueprint *blueprint, struct blueprint_node *node,
+		     unsigned channels);
+
+/* Adds value · scale[channel] + shift[channel]: batch normalisation, or arithmetic
+ * with constants. It is a depthwise convolution of one tap until it is folded. */
+int blueprint_affine(struct blueprint *blueprint, const char *name, unsigned input,
+		     const float *scale, const float *shift, struct engine_error *error);
+
+/* Folds affine nodes into the convolution or fully connected layer that they alone
+ * read, clamps into what they alone read, and x · sigmoid(x) into one operator. */
+int blueprint_simplify(struct blueprint *blueprint, struct engine_error *error);
+
+/* Exchanges red and blue in the weights of every convolution that reads the
+ * picture, for networks that want blue first. */
+int blueprint_exchange_colours(struct blueprint *blueprint, struct engine_error *error);
+
+/* Finds the features: classes is the last node unless an importer has set it; pool is what the last node with
  * weights reads, if that is one pixel; grid is the nearest value of more than one
  * pixel that the pool is made of. Names override: "" or NULL for this rule. */
 int blueprint_find_features(struct blueprint *blueprint, const char *pool, const char *grid,

@@ -15,6 +15,7 @@
 
 #include "engine/error.h"
 #include "engine/lab/file.h"
+#include "engine/lab/import_onnx.h"
 #include "engine/lab/import_tflite.h"
 #include "engine/lab/lab.h"
 #include "engine/lab/safetensors.h"
@@ -149,10 +150,12 @@ static int read_network(struct import *import)
 	if (tflite_recognise(map.data, map.size))
 		r = tflite_read(map.data, map.size, options->network, blueprint, import->error);
 	else
-		r = engine_fail(import->error, ENGINE_UNSUPPORTED,
-				"The file %s is of no format that can be imported; TFLite can.",
-				options->network);
+		r = onnx_read(map.data, map.size, options->network, blueprint, import->error);
 	file_unmap(&map);
+	if (r == 0)
+		r = blueprint_simplify(blueprint, import->error);
+	if (r == 0 && options->bgr)
+		r = blueprint_exchange_colours(blueprint, import->error);
 	if (r == 0)
 		r = blueprint_find_features(blueprint, options->pool, options->grid, options->classes,
 					  import->error);
