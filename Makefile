@@ -158,6 +158,9 @@ $B/%.o: %.c
 	@mkdir -p $(@D)
 	$(COMPILE) $(ISA_$(ARCH)_$(call isa_suffix,$<)) $(PKG_CFLAGS) -c $< -o $@
 
+# the add-on is copied into the client by the assembler, unseen by -MMD
+$B/daemon/client/orca.o: $(wildcard daemon/orca/*.py)
+
 $(LIB_ENGINE): $(call obj,$(ENGINE_SRC))
 # what the protocol buffer compiler makes of the messages of ONNX
 GENERATED := $B/generated

@@ -22,6 +22,8 @@ const struct command *const commands[] = {
 	&command_train_convert,
 	&command_train,
 	&command_eval,
+	&command_orca_install,
+	&command_orca_remove,
 	NULL,
 };
 

@@ -21,5 +21,7 @@ extern const struct command command_model_info, command_model_import, command_cl
 extern const struct command command_train, command_train_convert;
 /* eval.c */
 extern const struct command command_eval;
+/* orca.c */
+extern const struct command command_orca_install, command_orca_remove;
 
 #endif
