@@ -21,9 +21,12 @@ _descry()
 	"train convert "*) words=' --output --source --json --system --help' ;;
 	"train "*) words=' --captions --images --model --output --val --val-images --cache --text --init --keep-words --preset --decoder --hidden --layers --min-count --class-scores --mirrored --epochs --language-epochs --reward-epochs --rate --language-rate --reward-rate --final-rate --warm-up --batch --text-batch --samples --repetition-penalty --smoothing --dropout --feature-noise --weight-decay --clip --seed --threads --validations --patience --bad-entries --checkpoint --checkpoint-minutes --resume --report --interval --redraw --json --system --help' ;;
 	"eval "*) words=' --captions --images --model --results --cache --beam --sample --temperature --seed --threads --list --json --system --help' ;;
+	"orca install "*) words=' --focus-key --camera-key --repeat-key --stop-key --json --system --help' ;;
+	"orca remove "*) words=' --json --system --help' ;;
 	"model ") words=' info import' ;;
 	"train ") words=' convert' ;;
-	" ") words=' describe look watch press devices say repeat stop status set voices classify model train eval --help --version' ;;
+	"orca ") words=' install remove' ;;
+	" ") words=' describe look watch press devices say repeat stop status set voices classify model train eval orca --help --version' ;;
 	esac
 	if [[ $word == -* || $COMP_CWORD -eq 1 ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
