@@ -146,23 +146,24 @@ static int open_bus(struct client *client, struct failure *failure)
 	return 0;
 }
 
-static int failure_from_bus(struct failure *failure, DBusError *error)
+static int failure_from_bus(struct failure *failure, DBusError *error, bool start)
 {
-	enum failure_kind kind = FAILURE_FAILED;
+	const char *name = error->name, *text = error->message;
 
-	if (strncmp(error->name, FAILURE_DBUS_PREFIX, strlen(FAILURE_DBUS_PREFIX)) == 0) {
-		failure_set(failure, failure_from_name(error->name), "%s", error->message);
-	} else {
-		if (dbus_error_has_name(error, DBUS_ERROR_SERVICE_UNKNOWN) ||
-		    dbus_error_has_name(error, DBUS_ERROR_NAME_HAS_NO_OWNER) ||
-		    dbus_error_has_name(error, DBUS_ERROR_NO_REPLY) ||
-		    dbus_error_has_name(error, DBUS_ERROR_DISCONNECTED) ||
-		    dbus_error_has_name(error, DBUS_ERROR_TIMEOUT) ||
-		    dbus_error_has_name(error, DBUS_ERROR_ACCESS_DENIED) ||
-		    strncmp(error->name, "org.freedesktop.DBus.Error.Spawn.", 33) == 0)
-			kind = FAILURE_NO_DAEMON;
-		failure_set(failure, kind, "The daemon does not answer: %s", error->message);
-	}
+	if (strncmp(name, FAILURE_DBUS_PREFIX, strlen(FAILURE_DBUS_PREFIX)) == 0)
+		failure_set(failure, failure_from_name(name), "%s", text);
+	else if (strcmp(name, DBUS_ERROR_ACCESS_DENIED) == 0)
+		failure_set(failure, FAILURE_NO_DAEMON, "You may not call Descry on this bus; members "
+			    "of the group descry may. (%s)", text);
+	else if (!start && (strcmp(name, DBUS_ERROR_SERVICE_UNKNOWN) == 0 ||
+			    strcmp(name, DBUS_ERROR_NAME_HAS_NO_OWNER) == 0))
+		failure_set(failure, FAILURE_NO_DAEMON, "descryd is not running. It starts when it "
+			    "is asked to describe or say something.");
+	else if (strcmp(name, DBUS_ERROR_INVALID_ARGS) == 0 ||
+		 strcmp(name, DBUS_ERROR_UNKNOWN_METHOD) == 0)
+		failure_set(failure, FAILURE_FAILED, "The daemon is of another version: %s", text);
+	else
+		failure_set(failure, FAILURE_NO_DAEMON, "The daemon does not answer: %s", text);
 	dbus_error_free(error);
 	return 1;
 }
@@ -186,7 +187,7 @@ int client_call(struct client *client, DBusMessage *call, bool start, DBusMessag
 							  DBUS_TIMEOUT_INFINITE, &error);
 	dbus_message_unref(call);
 	if (!reply)
-		return failure_from_bus(failure, &error);
+		return failure_from_bus(failure, &error, start);
 	if (ret_reply)
 		*ret_reply = reply;
 	else

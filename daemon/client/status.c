@@ -43,13 +43,8 @@ static int run_status(struct client *client, int argc, char **argv)
 
 	if (argc > 0)
 		return client_usage(client, "status takes no \"%s\".", argv[0]);
-	if (client_call(client, client_call_new("Status"), false, &reply, &failure)) {
-		if (failure.kind == FAILURE_NO_DAEMON && client->bus)
-			failure_set(&failure, FAILURE_NO_DAEMON,
-				    "descryd is not running. It starts when it is asked to describe "
-				    "or say something.");
+	if (client_call(client, client_call_new("Status"), false, &reply, &failure))
 		return client_fail(client, NULL, &failure);
-	}
 	dbus_message_iter_init(reply, &iter);
 	status = variant_read(&iter);
 	dbus_message_unref(reply);
