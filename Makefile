@@ -146,7 +146,7 @@ TOOL_BIN := $(patsubst tests/tools/%.c,$B/tools/%,$(TOOL_SRC))
 FUZZ_BIN := $(patsubst tests/fuzz/%.c,$B/fuzz/%,$(FUZZ_SRC))
 PROGRAMS := $(if $(wildcard daemon/descryd.c),$B/descryd) $(if $(CLIENT_SRC),$B/descry)
 
-.PHONY: all help deps deps-test programs unit run packages documents check model bench install uninstall clean
+.PHONY: all help deps deps-core deps-test print-packages print-version programs unit run packages documents check model bench install uninstall clean
 all: programs  ## build descryd and descry
 programs: $(LIB_ENGINE) $(LIB_LAB) $(LIB_TTS) $(LIB_DAEMON) $(PROGRAMS)
 unit: $(UNIT_BIN) $(TOOL_BIN)  ## build the unit tests and the tests' tools
@@ -208,6 +208,8 @@ define install_packages
 endef
 deps:  ## install what the build needs
 	$(call install_packages,$(PACKAGES_BUILD))
+deps-core: deps  ## install what the unit tests need
+	$(call install_packages,libcmocka-dev)
 deps-test: deps  ## install what the tests need
 	$(call install_packages,$(PACKAGES_TEST))
 
@@ -255,6 +257,11 @@ uninstall:  ## remove what install put in place; the configuration stays
 	  $(datadir)/bash-completion/completions/descry $(mandir)/man1/descry.1 \
 	  $(mandir)/man5/descry.conf.5 $(mandir)/man8/descryd.8)
 	rm -rf $(DESTDIR)$(datadir)/descry $(DESTDIR)$(datadir)/doc/descry
+
+print-packages:
+	@echo $(PACKAGES_BUILD)
+print-version:
+	@echo $(VERSION)
 
 PACKAGES_PACKAGING := debhelper dpkg-dev fakeroot lintian
 packages: deps  ## build the Debian packages into build/packages
