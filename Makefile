@@ -288,6 +288,12 @@ fuzz:  ## fuzz T=… (image, model, …; all when empty) for SECONDS=… (defaul
 	@$(MAKE) -s $(FUZZ_VARIANT) fuzzers
 	SECONDS_EACH=$(or $(SECONDS),1800) tests/fuzz/run.sh $(T)
 
+.PHONY: lint
+lint:  ## check the sources with cppcheck, clang-tidy and gcc -fanalyzer
+	tests/lint.sh
+print-%:
+	@echo '$($*)'
+
 quality-report: $B/tools/quality_measures  ## judge the picture-quality verdicts on ../shared/data
 	tests/tools/report_quality.py build/quality
 

@@ -54,11 +54,16 @@ static void on_read(png_structp png, png_bytep out, size_t count)
 	reader->used += count;
 }
 
+/* libpng's own limit on chunks is not applied to all of them: an eXIf chunk is
+ * allocated at the length it claims. Rows and tables need far less. */
 static png_voidp on_malloc(png_structp png, png_alloc_size_t size)
 {
 	struct reader *reader = png_get_mem_ptr(png);
-	void *memory = malloc(size);
+	void *memory;
 
+	if (size > LIMIT_PNG_CHUNK_BYTES)
+		return NULL;
+	memory = malloc(size);
 	if (!memory)
 		reader->out_of_memory = true;
 	return memory;

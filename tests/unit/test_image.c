@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -604,6 +605,39 @@ static void test_png_header_that_claims_too_much(void **state)
 	bytes_free(&png);
 }
 
+/* A chunk that claims a gigabyte, in a picture that is fine otherwise, must not
+ * have it allocated. */
+static void test_png_chunk_that_claims_too_much(void **state)
+{
+	struct png_options options = { .depth = 8, .orientation = 6 };
+	uint8_t *rgb = picture_map(16, 8);
+	struct bytes png = picture_png(rgb, 16, 8, &options);
+	struct engine_image *image = NULL;
+	struct engine_error error = { "" };
+	struct rlimit before, limit;
+	size_t at = 0;
+
+	(void)state;
+	for (size_t i = 0; at == 0 && i + 4 < png.size; i++)
+		if (memcmp(png.data + i, "eXIf", 4) == 0)
+			at = i;
+	assert_true(at > 4);
+	png.data[at - 4] = 0x40;
+	assert_int_equal(getrlimit(RLIMIT_DATA, &before), 0);
+	limit = before;
+	limit.rlim_cur = (rlim_t)256 << 20;
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+	assert_int_equal(setrlimit(RLIMIT_DATA, &limit), 0);
+#endif
+	assert_int_equal(engine_image_decode(png.data, png.size, NULL, &image, &error),
+			 ENGINE_BAD_IMAGE);
+	setrlimit(RLIMIT_DATA, &before);
+	if (!strstr(error.message, "damaged"))
+		fail_msg("%s", error.message);
+	bytes_free(&png);
+	free(rgb);
+}
+
 /* --- What is no picture ------------------------------------------------------- */
 
 static void test_other_content_is_named(void **state)
@@ -904,6 +938,7 @@ int main(void)
 		cmocka_unit_test(test_tiny_interlaced_png),
 		cmocka_unit_test(test_truncated_png),
 		cmocka_unit_test(test_png_header_that_claims_too_much),
+		cmocka_unit_test(test_png_chunk_that_claims_too_much),
 		cmocka_unit_test(test_other_content_is_named),
 		cmocka_unit_test(test_file_over_the_limit),
 		cmocka_unit_test(test_directories_and_devices),
