@@ -143,13 +143,14 @@ LIB_SUPPORT := $B/libsupport.a
 UNIT_BIN := $(patsubst tests/unit/%.c,$B/%,$(UNIT_SRC))
 BENCH_BIN := $(patsubst tests/bench/%.c,$B/%,$(BENCH_SRC))
 TOOL_BIN := $(patsubst tests/tools/%.c,$B/tools/%,$(TOOL_SRC))
+PRELOAD := $(if $(SANITIZE),,$(patsubst tests/preload/%.c,$B/preload/%.so,$(wildcard tests/preload/*.c)))
 FUZZ_BIN := $(patsubst tests/fuzz/%.c,$B/fuzz/%,$(FUZZ_SRC))
 PROGRAMS := $(if $(wildcard daemon/descryd.c),$B/descryd) $(if $(CLIENT_SRC),$B/descry)
 
 .PHONY: all help deps deps-core deps-test print-packages print-version programs unit run packages documents check model bench install uninstall clean
 all: programs  ## build descryd and descry
 programs: $(LIB_ENGINE) $(LIB_LAB) $(LIB_TTS) $(LIB_DAEMON) $(PROGRAMS)
-unit: $(UNIT_BIN) $(TOOL_BIN)  ## build the unit tests and the tests' tools
+unit: $(UNIT_BIN) $(TOOL_BIN) $(PRELOAD)  ## build the unit tests and the tests' tools
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /: /'
@@ -193,6 +194,9 @@ $B/test_%: $B/tests/unit/test_%.o $(LIB_SUPPORT) $(LIB_DAEMON) $(LIB_LAB) $(LIB_
 $B/tools/%: $B/tests/tools/%.o $(LIB_DAEMON) $(LIB_TTS) $(LIB_ENGINE)
 	@mkdir -p $(@D)
 	$(LINK) $(TOOL_LIBS_$*)
+$B/preload/%.so: tests/preload/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=c17 $(CPPFLAGS) $(WARNINGS) $(CFLAGS) -fPIC -shared -o $@ $< -ldl -pthread
 $B/fuzz/%: $B/tests/fuzz/%.o $(LIB_DAEMON) $(LIB_LAB) $(LIB_TTS) $(LIB_ENGINE)
 	@mkdir -p $(@D)
 	$(LINK)

@@ -89,7 +89,7 @@ int describe_picture(const struct engine_model *model, struct engine_context *co
 		.cancel = cancel,
 	};
 	const struct engine_result *result = NULL;
-	struct engine_quality quality;
+	struct engine_quality quality = { .verdict = ENGINE_QUALITY_FINE };
 	struct engine_error error = { "" };
 	struct engine_image *image = NULL;
 	double started = now_ms(), decoded, measured;
@@ -103,9 +103,11 @@ int describe_picture(const struct engine_model *model, struct engine_context *co
 	decoded = now_ms();
 	r = engine_quality_measure(image, &options->limits, &quality, &error);
 	measured = now_ms();
-	/* of one that is cut short the missing part would be judged as well */
-	if (r == 0 && quality.verdict == ENGINE_QUALITY_REFUSE && !options->anything &&
-	    !engine_image_warning(image)) {
+	if (r == 0 && engine_image_warning(image))	/* the missing part was judged as well */
+		quality.verdict = ENGINE_QUALITY_FINE;
+	if (quality.verdict == ENGINE_QUALITY_REFUSE && options->anything)
+		quality.verdict = ENGINE_QUALITY_DOUBT;
+	if (r == 0 && quality.verdict == ENGINE_QUALITY_REFUSE) {
 		caption = quality_sentence(&quality);
 	} else if (r == 0) {
 		r = engine_describe(context, image, &search, &result, &error);

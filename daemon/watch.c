@@ -260,6 +260,7 @@ static void recover(struct watch *watch)
 	watch->retry_ms = 0;
 	*watch->trouble = 0;
 	scene_forget(&watch->scene);
+	log_info("watching: the camera works again");
 	speech_play(watch->options.speech, TTS_SOUND_RESUME);
 	say(watch, "The camera works again.", TTS_NEXT);
 }
@@ -286,9 +287,11 @@ static void judge(struct watch *watch, const struct frame *frame)
 		return;
 	watch->glances++;
 	watch->view = scene_see(&watch->scene, grey, loop_now());
-	if (watch->view.covered != covered)
+	if (watch->view.covered != covered) {
+		log_info("watching: the lens is %s", covered ? "free again" : "covered");
 		speech_play(watch->options.speech,
 			    covered ? TTS_SOUND_RESUME : TTS_SOUND_PAUSE);
+	}
 	charge(watch);
 	if (worth_telling(watch))
 		ask(watch, frame);
