@@ -37,13 +37,12 @@ static int check_format(const struct gguf *file, struct engine_error *error)
 	return 0;
 }
 
-/* decoder.<name>, and for I8 the scales beside it */
+/* decoder.<name>, and for I8 the scales in decoder.<name>.scale */
 static bool find_tensor(void *user, const char *name, struct decoder_tensor *ret_tensor)
 {
 	const struct gguf *file = user;
 	const struct gguf_tensor *tensor, *scales;
 	char full[LIMIT_MODEL_NAME + 1];
-	size_t stem;
 	int length = snprintf(full, sizeof(full), "decoder.%s", name);
 
 	if (length < 0 || (size_t)length >= sizeof(full))
@@ -68,10 +67,9 @@ static bool find_tensor(void *user, const char *name, struct decoder_tensor *ret
 	case GGUF_TENSOR_I8:
 		break;
 	}
-	stem = strlen(full);
-	if (stem < 7 || strcmp(full + stem - 7, ".weight") != 0)
+	length += snprintf(full + length, sizeof(full) - (size_t)length, ".scale");
+	if ((size_t)length >= sizeof(full))
 		return false;
-	memcpy(full + stem - 7, ".scale", 7);
 	scales = gguf_find_tensor(file, full);
 	if (!scales || scales->type != GGUF_TENSOR_F32 || scales->rank != 1 ||
 	    scales->count != ret_tensor->rows)

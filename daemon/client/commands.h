@@ -19,6 +19,8 @@ extern const struct command command_status, command_set;
 extern const struct command command_model_info, command_model_import, command_classify;
 /* train.c */
 extern const struct command command_train, command_train_convert;
+/* trust.c */
+extern const struct command command_model_calibrate, command_model_quantise;
 /* eval.c */
 extern const struct command command_eval;
 /* orca.c */

@@ -129,7 +129,7 @@ static int read_tensor(const struct gguf *file, const char *name, size_t rows, s
 	gguf_tensor_to_f32(tensor, ret_values);
 	if (tensor->type != GGUF_TENSOR_I8)
 		return 0;
-	stem = (size_t)(strrchr(full, '.') - full);
+	stem = strlen(full);
 	snprintf(full + stem, sizeof(full) - stem, ".scale");
 	r = gguf_get_tensor(file, full, 1, shape, &scale, error);
 	if (r != 0)

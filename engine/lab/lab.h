@@ -218,4 +218,75 @@ int lab_eval(const struct lab_eval_options *options, struct lab_eval_report **re
 	     struct engine_error *error);
 struct lab_eval_report *lab_eval_free(struct lab_eval_report *report);
 
+/* Writes the model with the decoder's matrices in 8 bits, one scale a row.
+ * `ret_error` gets the largest relative error of a matrix. */
+int lab_quantise_decoder(const char *input, const char *output, double *ret_error,
+			 size_t *ret_matrices, struct engine_error *error);
+
+/* --- Confidence --------------------------------------------------------- */
+
+struct lab_calibrate_options {
+	const char *model;			/* with a decoder */
+	const char *train, *train_images;	/* COCO captions for the detector */
+	const char *captions, *images;		/* the same, never trained on */
+	const char *cache;			/* folder of features */
+	float sure, refused;			/* bounds of the bands; 0: 0.5 and 0.15 */
+	unsigned threads;
+	uint64_t seed;
+	void (*progress)(void *user, const char *step, size_t done, size_t count);
+	void *user;
+};
+
+/* How well stated confidences agree with what is right. */
+struct lab_calibration {
+	size_t captions;
+	double right;			/* share whose every content word is supported */
+	double error_half;		/* error of the surer half */
+	double ece;			/* expected calibration error, ten bins */
+	double risk_area;		/* under the risk–coverage curve */
+	struct lab_eval_bin bins[LAB_EVAL_BINS];
+	double risk[21];		/* error at coverage 0.05, 0.10 … 1 from [1] on */
+};
+
+struct lab_calibration_caption {
+	const char *file_name;
+	char sentence[512];
+	double confidence;
+};
+
+#define LAB_OVERCONFIDENT 10u
+
+struct lab_calibration_source {
+	char source[64];
+	/* The search's own captions with their words' mean probability, the same with
+	 * calibrated confidence, and consensus captions with it. */
+	struct lab_calibration before, search, consensus;
+	double plain_precision, precision;	/* of content words */
+	double plain_cider, cider;
+	size_t bands[3];			/* consensus captions sure, unsure, refused */
+	double band_right[3];
+	double accepted;			/* share within the distance limit */
+};
+
+struct lab_calibration_report {
+	struct lab_calibration_source sources[LAB_EVAL_SOURCES_MAX];	/* judged half */
+	size_t source_count;
+	size_t stems;				/* of the detector */
+	struct lab_calibration_caption worst[LAB_OVERCONFIDENT];
+	size_t worst_count;
+	double plain_ms, trust_ms;		/* mean time of a caption without and with */
+	void *memory;
+};
+
+/* Trains the detector, fits both models of confidence on every second photo and
+ * judges them on the others. Writes the model with the result to `output`,
+ * unless NULL. */
+int lab_calibrate(const struct lab_calibrate_options *options, const char *output,
+		  struct lab_calibration_report **ret_report, struct engine_error *error);
+struct lab_calibration_report *lab_calibration_free(struct lab_calibration_report *report);
+
+/* The report as Markdown with its curves as SVG files beside it. */
+int lab_calibration_write(const struct lab_calibration_report *report, const char *folder,
+			  struct engine_error *error);
+
 #endif

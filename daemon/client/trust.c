@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * trust.c: `descry model calibrate`, which gives a model its confidence, and
+ * `descry model quantise`, which makes its decoder small.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "daemon/client/commands.h"
+#include "engine/lab/lab.h"
+
+static const struct client_option calibrate_options[] = {
+	{ "train", "FILE", "Captions of the photos to learn words from, in COCO's format.", 0 },
+	{ "train-images", "DIR", "The folder of these photos; the same as --images if not given.", 0 },
+	{ "captions", "FILE", "Captions of photos that no part of the model was trained on.", 'c' },
+	{ "images", "DIR", "The folder of the photos.", 'i' },
+	{ "cache", "DIR", "Keep the photos' features here.", 0 },
+	{ "output", "FILE", "Write the model with its confidence here.", 'o' },
+	{ "report", "DIR", "Write the report with its curves here.", 0 },
+	{ "seed", "N", "Of all that is drawn by chance.", 0 },
+	{ "threads", "N", "Processor threads, 1 to 16.", 't' },
+};
+
+static void print_progress(void *user, const char *step, size_t done, size_t count)
+{
+	time_t *last = user, now = time(NULL);
+
+	if (now - *last < 20 && done < count)
+		return;
+	if (done == count && now == *last)
+		return;
+	*last = now;
+	fprintf(stderr, "%s: %zu of %zu.\n", step, done, count);
+}
+
+static json_t *calibration_json(const struct lab_calibration *c)
+{
+	json_t *object = json_pack("{s:I, s:f, s:f, s:f, s:f}", "captions",
+		(json_int_t)c->captions, "right", c->right, "error_half", c->error_half,
+		"expected_calibration_error", c->ece, "risk_area", c->risk_area);
+	json_t *bins = json_array();
+
+	for (size_t b = 0; b < LAB_EVAL_BINS; b++) {
+		if (c->bins[b].count > 0)
+			json_array_append_new(bins, json_pack("{s:I, s:f, s:f}", "captions",
+				(json_int_t)c->bins[b].count, "confidence", c->bins[b].confidence,
+				"right", c->bins[b].right));
+	}
+	json_object_set_new(object, "reliability", bins);
+	return object;
+}
+
+static void print_json(const struct lab_calibration_report *report)
+{
+	json_t *sources = json_array();
+
+	for (size_t i = 0; i < report->source_count; i++) {
+		const struct lab_calibration_source *s = &report->sources[i];
+
+		json_array_append_new(sources, json_pack(
+			"{s:s, s:o, s:o, s:o, s:[f, f], s:[f, f], s:[I, I, I], s:[f, f, f], s:f}",
+			"source", s->source, "before", calibration_json(&s->before), "search",
+			calibration_json(&s->search), "consensus", calibration_json(&s->consensus),
+			"word_precision", s->plain_precision, s->precision, "cider_d",
+			s->plain_cider, s->cider, "bands", (json_int_t)s->bands[0],
+			(json_int_t)s->bands[1], (json_int_t)s->bands[2], "band_right",
+			s->band_right[0], s->band_right[1], s->band_right[2], "accepted",
+			s->accepted));
+	}
+	client_print_json(json_pack("{s:o, s:f, s:f, s:I}", "sources", sources, "plain_ms",
+		report->plain_ms, "trust_ms", report->trust_ms, "detector_words",
+		(json_int_t)report->stems));
+}
+
+static void print_calibration(const char *what, const struct lab_calibration *c)
+{
+	printf("  %s: right %.3f, expected calibration error %.3f, error of the surer half %.3f, "
+	       "area under risk and coverage %.3f\n", what, c->right, c->ece, c->error_half,
+	       c->risk_area);
+	for (size_t b = 0; b < LAB_EVAL_BINS; b++) {
+		if (c->bins[b].count > 0)
+			printf("    said %.2f: %zu captions, right %.2f\n", c->bins[b].confidence,
+			       c->bins[b].count, c->bins[b].right);
+	}
+}
+
+static void print_text(const struct lab_calibration_report *report)
+{
+	for (size_t i = 0; i < report->source_count; i++) {
+		const struct lab_calibration_source *s = &report->sources[i];
+
+		printf("Photos of %s that were judged: %zu\n",
+		       *s->source ? s->source : "no named source", s->consensus.captions);
+		print_calibration("Before", &s->before);
+		print_calibration("After, the search's captions", &s->search);
+		print_calibration("After, chosen by consensus", &s->consensus);
+		printf("  Content words right: %.3f by the search, %.3f by consensus; CIDEr-D %.4f and "
+		       "%.4f\n", s->plain_precision, s->precision, s->plain_cider, s->cider);
+		printf("  Sure %zu (right %.2f), unsure %zu (%.2f), refused %zu (%.2f); within the "
+		       "expected distance %.3f\n", s->bands[0], s->band_right[0], s->bands[1],
+		       s->band_right[1], s->bands[2], s->band_right[2], s->accepted);
+	}
+	printf("The surest wrong captions:\n");
+	for (size_t i = 0; i < report->worst_count; i++)
+		printf("  %s: %s (%.2f)\n", report->worst[i].file_name, report->worst[i].sentence,
+		       report->worst[i].confidence);
+	printf("The detector knows %zu words. A caption takes %.1f ms from features, %.1f ms with "
+	       "confidence and consensus.\n", report->stems, report->plain_ms, report->trust_ms);
+}
+
+static int run_calibrate(struct client *client, int argc, char **argv)
+{
+	struct lab_calibrate_options options = {
+		.train = client_value(client, "train"),
+		.train_images = client_value(client, "train-images"),
+		.captions = client_value(client, "captions"),
+		.images = client_value(client, "images"),
+		.cache = client_value(client, "cache"),
+	};
+	struct lab_calibration_report *report;
+	struct engine_error error = { "" };
+	struct failure failure;
+	time_t last = time(NULL);
+	unsigned seed;
+	int r;
+
+	if (argc != 1)
+		return client_usage(client, "model calibrate takes one model file.");
+	if (!options.train || !options.captions || !options.images || !options.cache)
+		return client_usage(client, "model calibrate needs --train, --captions, --images and "
+				    "--cache.");
+	if (client_number(client, "seed", 0, UINT32_MAX, 0, &seed, &failure) ||
+	    client_number(client, "threads", 1, 16, 0, &options.threads, &failure))
+		return client_fail(client, NULL, &failure);
+	options.model = argv[0];
+	options.seed = seed;
+	if (!options.train_images)
+		options.train_images = options.images;
+	if (!client->json) {
+		options.progress = print_progress;
+		options.user = &last;
+	}
+	r = lab_calibrate(&options, client_value(client, "output"), &report, &error);
+	if (r == 0 && client_value(client, "report"))
+		r = lab_calibration_write(report, client_value(client, "report"), &error);
+	if (r != 0) {
+		failure_from_engine(&failure, r, error.message);
+		return client_fail(client, NULL, &failure);
+	}
+	if (client->json)
+		print_json(report);
+	else
+		print_text(report);
+	lab_calibration_free(report);
+	return 0;
+}
+
+const struct command command_model_calibrate = {
+	.name = "model calibrate", .arguments = "FILE",
+	.help = "Teaches a model how sure it may be. Learns which words people use for photos, fits "
+		"the confidence of words and captions on every second photo of --captions and "
+		"reports how it holds on the others. With --output the model is written with its "
+		"confidence.",
+	.options = calibrate_options,
+	.option_count = sizeof(calibrate_options) / sizeof(*calibrate_options),
+	.run = run_calibrate,
+};
+
+static const struct client_option quantise_options[] = {
+	{ "output", "FILE", "Write the smaller model here.", 'o' },
+};
+
+static int run_quantise(struct client *client, int argc, char **argv)
+{
+	const char *output = client_value(client, "output");
+	struct engine_error error = { "" };
+	struct failure failure;
+	size_t matrices;
+	double worst;
+	int r;
+
+	if (argc != 1 || !output)
+		return client_usage(client, "model quantise takes one model file and --output FILE.");
+	r = lab_quantise_decoder(argv[0], output, &worst, &matrices, &error);
+	if (r != 0) {
+		failure_from_engine(&failure, r, error.message);
+		return client_fail(client, NULL, &failure);
+	}
+	if (client->json)
+		client_print_json(json_pack("{s:I, s:f}", "matrices", (json_int_t)matrices,
+					    "largest_relative_error", worst));
+	else
+		printf("%zu matrices of the decoder are in 8 bits now. Largest relative error: %.4f\n",
+		       matrices, worst);
+	return 0;
+}
+
+const struct command command_model_quantise = {
+	.name = "model quantise", .arguments = "FILE",
+	.help = "Writes a model whose decoder has its weights in 8 bits, one scale a row: half the "
+		"size and several times the speed, nearly the same captions.",
+	.options = quantise_options,
+	.option_count = sizeof(quantise_options) / sizeof(*quantise_options),
+	.run = run_quantise,
+};

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * calibrate_report.c: a calibration as a page of Markdown, every curve also as
+ * figures, and the curves as SVG with a title and a description.
+ */
+#include "engine/lab/lab.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "engine/error.h"
+
+#define WIDTH 480.0
+#define HEIGHT 320.0
+#define MARGIN 40.0
+
+static void write_bins(FILE *file, const struct lab_calibration *calibration)
+{
+	fprintf(file, "| Said confidence | Captions | Mean said | Right |\n|---|---|---|---|\n");
+	for (size_t b = 0; b < LAB_EVAL_BINS; b++) {
+		const struct lab_eval_bin *bin = &calibration->bins[b];
+
+		if (bin->count > 0)
+			fprintf(file, "| %.1f to %.1f | %zu | %.3f | %.3f |\n", (double)b / 10.0,
+				(double)(b + 1) / 10.0, bin->count, bin->confidence, bin->right);
+	}
+	fprintf(file, "\nRight in all: %.3f. Expected calibration error: %.3f. Area under the "
+		"risk–coverage curve: %.3f. Error of the surer half: %.3f.\n\n",
+		calibration->right, calibration->ece, calibration->risk_area,
+		calibration->error_half);
+}
+
+static void write_source(FILE *file, const struct lab_calibration_source *source)
+{
+	static const char *const bands[] = { "sure", "unsure", "refused" };
+
+	fprintf(file, "## %s\n\n%zu photos.\n\n### Before: the words' mean probability\n\n",
+		source->source[0] ? source->source : "all", source->consensus.captions);
+	write_bins(file, &source->before);
+	fprintf(file, "### After: the search's own captions\n\n");
+	write_bins(file, &source->search);
+	fprintf(file, "### After: captions chosen by consensus\n\n");
+	write_bins(file, &source->consensus);
+	fprintf(file, "### Consensus\n\nContent words right: %.3f by the search, %.3f by consensus. "
+		"CIDEr-D: %.4f and %.4f.\n\n### Bands\n\n| Band | Captions | Right |\n|---|---|---|\n",
+		source->plain_precision, source->precision, source->plain_cider, source->cider);
+	for (size_t b = 0; b < 3; b++)
+		fprintf(file, "| %s | %zu | %.3f |\n", bands[b], source->bands[b],
+			source->band_right[b]);
+	fprintf(file, "\nWithin the distance that photos are expected at: %.3f.\n\n### Risk by "
+		"coverage\n\n| Coverage | Error before | Error after |\n|---|---|---|\n",
+		source->accepted);
+	for (size_t i = 1; i <= 20; i++)
+		fprintf(file, "| %.2f | %.3f | %.3f |\n", (double)i / 20.0, source->before.risk[i],
+			source->consensus.risk[i]);
+	fprintf(file, "\n![Risk by coverage, %s](risk-%s.svg)\n\n",
+		source->source, source->source[0] ? source->source : "all");
+}
+
+static void write_curve(FILE *file, const double *risk, const char *dash)
+{
+	fprintf(file, "<polyline fill=\"none\" stroke=\"#000\" stroke-width=\"2\"%s points=\"", dash);
+	for (size_t i = 1; i <= 20; i++)
+		fprintf(file, "%.1f,%.1f ", MARGIN + (double)i / 20.0 * WIDTH,
+			MARGIN + (1.0 - risk[i]) * HEIGHT);
+	fprintf(file, "\"/>\n");
+}
+
+static int write_svg(const struct lab_calibration_source *source, const char *path)
+{
+	FILE *file = fopen(path, "we");
+
+	if (!file)
+		return -errno;
+	fprintf(file, "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" viewBox=\"0 0 %.0f %.0f\" "
+		"font-family=\"sans-serif\" font-size=\"12\">\n<title>Risk by coverage, %s</title>\n"
+		"<desc>Share of wrong captions among the surest, from 5%% to all of them. Dashed: by "
+		"the words' mean probability, from %.2f to %.2f. Solid: by calibrated confidence, "
+		"from %.2f to %.2f.</desc>\n"
+		"<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n"
+		"<path d=\"M%.0f %.0fV%.0fH%.0f\" fill=\"none\" stroke=\"#000\"/>\n",
+		WIDTH + 2 * MARGIN, HEIGHT + 2 * MARGIN, source->source, source->before.risk[1],
+		source->before.risk[20], source->consensus.risk[1], source->consensus.risk[20],
+		MARGIN, MARGIN, MARGIN + HEIGHT, MARGIN + WIDTH);
+	for (unsigned i = 0; i <= 4; i++) {
+		double share = (double)i / 4.0;
+
+		fprintf(file, "<text x=\"%.0f\" y=\"%.0f\" text-anchor=\"middle\">%.2f</text>\n"
+			"<text x=\"%.0f\" y=\"%.0f\" text-anchor=\"end\">%.2f</text>\n",
+			MARGIN + share * WIDTH, MARGIN + HEIGHT + 16, share, MARGIN - 6,
+			MARGIN + (1.0 - share) * HEIGHT + 4, share);
+	}
+	fprintf(file, "<text x=\"%.0f\" y=\"%.0f\" text-anchor=\"middle\">coverage</text>\n"
+		"<text x=\"%.0f\" y=\"%.0f\">error</text>\n", MARGIN + WIDTH / 2,
+		MARGIN + HEIGHT + 32, MARGIN, MARGIN - 12);
+	write_curve(file, source->before.risk, " stroke-dasharray=\"6 4\"");
+	write_curve(file, source->consensus.risk, "");
+	fprintf(file, "</svg>\n");
+	return fclose(file) == 0 ? 0 : -errno;
+}
+
+int lab_calibration_write(const struct lab_calibration_report *report, const char *folder,
+			  struct engine_error *error)
+{
+	char path[4096];
+	FILE *file;
+	int r = 0;
+
+	if (mkdir(folder, 0777) != 0 && errno != EEXIST)
+		return engine_fail(error, -errno, "The folder %s cannot be made.", folder);
+	snprintf(path, sizeof(path), "%s/calibration.md", folder);
+	file = fopen(path, "we");
+	if (!file)
+		return engine_fail(error, -errno, "The file %s cannot be written.", path);
+	fprintf(file, "# How sure captions are, and how right\n\nA caption is right when every "
+		"content word of it (noun, verb, colour, number) is supported by one of the photo's "
+		"human captions. Fitted on every second photo, judged on the others. The detector "
+		"knows %zu words. Mean time of a caption from features: %.1f ms without confidence "
+		"and consensus, %.1f ms with them.\n\n", report->stems, report->plain_ms,
+		report->trust_ms);
+	for (size_t s = 0; s < report->source_count; s++)
+		write_source(file, &report->sources[s]);
+	fprintf(file, "## The surest wrong captions\n\n| Photo | Caption | Confidence |\n|---|---|---|\n");
+	for (size_t i = 0; i < report->worst_count; i++)
+		fprintf(file, "| %s | %s | %.3f |\n", report->worst[i].file_name,
+			report->worst[i].sentence, report->worst[i].confidence);
+	if (fclose(file) != 0)
+		r = -errno;
+	for (size_t s = 0; r == 0 && s < report->source_count; s++) {
+		const char *name = report->sources[s].source;
+
+		snprintf(path, sizeof(path), "%s/risk-%s.svg", folder,
+			 name[0] && !strchr(name, '/') ? name : "all");
+		r = write_svg(&report->sources[s], path);
+	}
+	if (r)
+		return engine_fail(error, r, "The report in %s cannot be written.", folder);
+	return 0;
+}
