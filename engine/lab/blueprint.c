@@ -354,8 +354,6 @@ int blueprint_find_features(struct blueprint *blueprint, const char *pool, const
 	int r = 0;
 	unsigned head;
 
-	if (blueprint->classes < 0)
-		blueprint->classes = (int)blueprint->count - 1;
 	if (classes && *classes)
 		r = find_name(blueprint, classes, &blueprint->classes, error);
 	if (r)

@@ -41,7 +41,7 @@ struct blueprint {
 	unsigned count, capacity;
 	unsigned width, height;
 	float mean[3], std[3];		/* (byte − mean) / std, of red, green and blue */
-	int pool, grid, classes;	/* nodes, or -1 */
+	int pool, grid, classes;	/* nodes, or -1; importers set classes to the output */
 };
 
 int blueprint_open(struct blueprint **ret_blueprint, struct engine_error *error);
@@ -82,7 +82,7 @@ int blueprint_simplify(struct blueprint *blueprint, struct engine_error *error);
  * picture, for networks that want blue first. */
 int blueprint_exchange_colours(struct blueprint *blueprint, struct engine_error *error);
 
-/* Finds the features: classes is the last node unless an importer has set it; pool is what the last node with
+/* Finds the features: classes is the output, which importers set; pool is what the last node with
  * weights reads, if that is one pixel; grid is the nearest value of more than one
  * pixel that the pool is made of. Names override: "" or NULL for this rule. */
 int blueprint_find_features(struct blueprint *blueprint, const char *pool, const char *grid,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * import.c: puts a model file together from what other programs wrote: the
- * network from TFLite (more formats below), the decoder from a model file or from
+ * network from TFLite, ONNX or TensorFlow.js, the decoder from a model file or from
  * safetensors, names and provenance from a JSON file. The order of keys and
  * tensors depends on the inputs alone, so the same inputs give the same bytes.
  */
@@ -16,6 +16,7 @@
 #include "engine/error.h"
 #include "engine/lab/file.h"
 #include "engine/lab/import_onnx.h"
+#include "engine/lab/import_tfjs.h"
 #include "engine/lab/import_tflite.h"
 #include "engine/lab/lab.h"
 #include "engine/lab/safetensors.h"
@@ -149,6 +150,8 @@ static int read_network(struct import *import)
 	}
 	if (tflite_recognise(map.data, map.size))
 		r = tflite_read(map.data, map.size, options->network, blueprint, import->error);
+	else if (tfjs_recognise(map.data, map.size))
+		r = tfjs_read(options->network, blueprint, import->error);
 	else
 		r = onnx_read(map.data, map.size, options->network, blueprint, import->error);
 	file_unmap(&map);

@@ -727,6 +727,20 @@ static int read_input(struct reader *reader, flatbuffer_table graph)
 	return 0;
 }
 
+static int read_output(struct reader *reader, flatbuffer_table graph)
+{
+	const struct tensor *tensor;
+
+	reader->outputs = flatbuffer_vector(&reader->buffer, graph, 2, 4);
+	tensor = operand(reader, reader->outputs, 0);
+	if (!tensor || tensor->node < 0)
+		return engine_fail(reader->error, ENGINE_BAD_MODEL,
+				   "The file %s has no output that its operators compute.",
+				   reader->file);
+	reader->blueprint->classes = tensor->node;
+	return 0;
+}
+
 static int read_graph(struct reader *reader, flatbuffer_table model)
 {
 	struct flatbuffer *b = &reader->buffer;
@@ -769,7 +783,7 @@ static int read_graph(struct reader *reader, flatbuffer_table model)
 		if (r == 0 && b->damaged)
 			r = fail_damaged(reader);
 	}
-	return r;
+	return r ? r : read_output(reader, graph);
 }
 
 bool tflite_recognise(const uint8_t *data, size_t size)
