@@ -4,6 +4,7 @@
 #
 # Variables to override: CC CFLAGS CROSS PKG_CONFIG PREFIX DESTDIR
 #   SANITIZE=address,undefined | thread   builds into a folder of its own
+#   COVERAGE=1                            builds for `make coverage`, too
 #   WERROR=1                              warnings are errors (CI)
 
 .DEFAULT_GOAL := all
@@ -25,7 +26,8 @@ ARCH := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
 SANITIZE ?=
 empty :=
 comma := ,
-VARIANT := $(ARCH)$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
+COVERAGE ?=
+VARIANT := $(ARCH)$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))$(if $(COVERAGE),-coverage)
 B := build/$(VARIANT)
 
 # --- packages ---------------------------------------------------------------
@@ -94,6 +96,9 @@ ifneq ($(SANITIZE),)
 CFLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=$(SANITIZE) -fno-sanitize-recover=all
 LDFLAGS += -fsanitize=$(SANITIZE)
 endif
+ifneq ($(COVERAGE),)
+CFLAGS := -O1 -g --coverage -DDESCRY_COVERAGE
+endif
 HARDENING := -fstack-protector-strong $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2) -fPIE
 CPPFLAGS += -D_GNU_SOURCE -I. -DDESCRY_VERSION='"$(VERSION)"' -DDESCRY_PREFIX='"$(PREFIX)"'
 COMPILE = $(CC) -std=c17 $(CPPFLAGS) $(HARDENING) $(WARNINGS) $(CFLAGS) -pthread -MMD -MP
@@ -147,7 +152,7 @@ PRELOAD := $(if $(SANITIZE),,$(patsubst tests/preload/%.c,$B/preload/%.so,$(wild
 FUZZ_BIN := $(patsubst tests/fuzz/%.c,$B/fuzz/%,$(FUZZ_SRC))
 PROGRAMS := $(if $(wildcard daemon/descryd.c),$B/descryd) $(if $(CLIENT_SRC),$B/descry)
 
-.PHONY: all help deps deps-core deps-test print-packages print-version programs unit run packages documents check model bench install uninstall clean
+.PHONY: all help coverage deps deps-core deps-test print-packages print-version programs unit run packages documents check model bench install uninstall clean
 all: programs  ## build descryd and descry
 programs: $(LIB_ENGINE) $(LIB_LAB) $(LIB_TTS) $(LIB_DAEMON) $(PROGRAMS)
 unit: $(UNIT_BIN) $(TOOL_BIN) $(PRELOAD)  ## build the unit tests and the tests' tools
@@ -300,6 +305,10 @@ print-%:
 
 quality-report: $B/tools/quality_measures  ## judge the picture-quality verdicts on ../shared/data
 	tests/tools/report_quality.py build/quality
+
+coverage: deps-test  ## run the tests on a build that counts lines; report
+	$(call install_packages,gcovr)
+	tests/coverage.sh
 
 clean:  ## remove everything built
 	rm -rf build

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * sandbox.c: see sandbox.h. The filter lists what is allowed. Sanitizers open
- * files and trace threads to write their reports, so a sanitized build keeps the
- * calls they need; it is never shipped.
+ * files and trace threads to write their reports, and so does the measurement of
+ * coverage; such builds keep the calls they need. They are never shipped.
  */
 #include "daemon/sandbox.h"
 
@@ -12,7 +12,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(DESCRY_COVERAGE)
 #define SANITIZED 1
 #else
 #define SANITIZED 0

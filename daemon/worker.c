@@ -15,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "daemon/log.h"
@@ -24,6 +25,7 @@
 #define BACKOFF_FIRST_MS 100
 #define BACKOFF_MOST_MS 10000
 #define CANCEL_GRACE_MS 1000
+#define END_STEPS 100
 
 struct worker {
 	struct loop *loop;
@@ -296,10 +298,30 @@ int worker_open(struct loop *loop, const struct worker_options *options,
 	return 0;
 }
 
+/* Lets an idle process end by itself, which takes it no time. */
+static void await_end(struct worker *worker)
+{
+	const struct timespec step = { .tv_nsec = 2000000 };
+
+	if (!worker->pid || worker->job)
+		return;
+	worker->socket_source = loop_source_free(worker->socket_source);
+	shutdown(worker->socket, SHUT_RDWR);
+	for (unsigned i = 0; i < END_STEPS; i++) {
+		siginfo_t info = { 0 };
+
+		if (waitid(P_PID, (id_t)worker->pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 ||
+		    info.si_pid != 0)
+			return;
+		nanosleep(&step, NULL);
+	}
+}
+
 struct worker *worker_free(struct worker *worker)
 {
 	if (!worker)
 		return NULL;
+	await_end(worker);
 	end_process(worker);
 	loop_source_free(worker->restart_timer);
 	loop_source_free(worker->kill_timer);

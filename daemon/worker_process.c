@@ -217,6 +217,9 @@ int worker_process_run(int fd)
 	reply(&process, json_pack("{s:o}", "model",
 				  details_model(engine_model_info(process.model))));
 	listen_forever(&process);
-	/* the describing thread may be in the middle of a picture: no tidying up */
-	_exit(0);
+	pthread_mutex_lock(&process.lock);
+	/* no tidying up in the middle of a picture */
+	if (process.running)
+		_exit(0);
+	return 0;
 }

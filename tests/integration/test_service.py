@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The D-Bus interface, over a real bus with the real daemon and model."""
+import array
 import os
 import signal
 import time
@@ -243,6 +244,36 @@ def stop_silences_what_is_under_way():
         assert caller.wait(job)[0].endswith(".")
         assert error_name(served.interface.Repeat) == ERROR + "NoData"
         pipe.close()
+
+
+def loudest(path):
+    """The largest sample of a WAV file; 0 when there is none."""
+    if not os.path.exists(path):
+        return 0
+    with open(path, "rb") as file:
+        samples = file.read()[44:]
+    data = array.array("h", samples[:len(samples) // 2 * 2])
+    return max((abs(sample) for sample in data), default=0)
+
+
+@test
+def tick():
+    """a description that takes its time is heard to tick, unless that is turned off"""
+    need_model()
+    for setting in ("yes", "no"):
+        bus = Bus()
+        served = Daemon(bus, "--set", "sounds.tick-after=100", "--set", "sounds.tick=" + setting,
+                        "--set", "speech.route=own")
+        served.wait_model()
+        pipe, caller = Pipe(), Caller(bus)
+        job = caller.submit(pipe.reader, speak=False)
+        time.sleep(0.6)
+        pipe.send(COFFEE)
+        assert caller.wait(job)[0].endswith(".")
+        served.stop()
+        pipe.close()
+        assert (loudest(served.wav) > 100) == (setting == "yes"), (setting, loudest(served.wav))
+        bus.close()
 
 
 @test
