@@ -106,7 +106,7 @@ void service_reply(struct service *service, DBusMessage *call)
 
 void service_fail(struct service *service, DBusMessage *call, const struct failure *failure)
 {
-	struct service_caller caller;
+	struct service_caller caller = { 0 };
 
 	if (!dbus_message_get_no_reply(call) && service_caller_copy(&caller, call) == 0)
 		service_caller_fail(service, &caller, failure);

@@ -247,6 +247,8 @@ int speech_say(struct speech *speech, const char *text, enum tts_priority priori
 		free(speech->last_language);
 		speech->last_text = last_text;
 		speech->last_language = last_language;
+	} else {
+		free(last_language);
 	}
 	return hand_over(speech, text, priority, language, failure);
 }

@@ -426,14 +426,13 @@ static int copy_scales(struct reader *reader, const struct tensor *weight,
 	for (size_t i = 0; i < count; i++) {
 		int64_t zero_point = i < weight->zero_points.count ?
 			flatbuffer_i64_at(&reader->buffer, weight->zero_points, i) : 0;
+		int shift = weight->type == TYPE_UINT8 ? 128 : 0;
 
-		if (weight->type == TYPE_UINT8)
-			zero_point -= 128;
-		if (zero_point < INT8_MIN || zero_point > INT8_MAX)
+		if (zero_point < INT8_MIN + shift || zero_point > INT8_MAX + shift)
 			return fail_unsupported(reader, "has weights with a zero point out of range");
 		node->scales[i] = flatbuffer_f32_at(&reader->buffer, weight->scales, i);
-		node->zero_points[i] = (int8_t)zero_point;
-		zero = zero && zero_point == 0;
+		node->zero_points[i] = (int8_t)(zero_point - shift);
+		zero = zero && zero_point == shift;
 	}
 	if (zero) {
 		free(node->zero_points);
