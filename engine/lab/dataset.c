@@ -167,5 +167,5 @@ void dataset_features(const struct features *features, const struct decoder_weig
 			ret_values->grid[i] *= weights->region_scale;
 	if (ret_values->classes != NULL)
 		for (size_t i = 0; i < shape->classes; i++)
-			ret_values->classes[i] = sqrtf(ret_values->classes[i]);
+			ret_values->classes[i] = sqrtf(fmaxf(ret_values->classes[i], 0));
 }

@@ -86,6 +86,8 @@ struct lab_train_options {
 	unsigned batch;				/* photos of a step */
 	unsigned text_batch;			/* captions of a step */
 	unsigned samples;			/* captions drawn for each photo's reward */
+	double sharpness;			/* power of the probabilities they are drawn by; above 1
+						 * makes up for label smoothing */
 	double repetition_penalty;		/* off the reward for each noun said again */
 	double smoothing, dropout, feature_noise;
 	double weight_decay, clip;

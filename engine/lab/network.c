@@ -985,11 +985,13 @@ static void back_layers(const struct network *network, const struct weights *w,
  * of the embedding and of the output bias. */
 static double output_loss(const struct network_shape *s, const struct weights *w,
 			  const struct trace *t, const struct network_sequence *sequences,
-			  real smoothing, real *logits, real *dy, struct weights *g,
-			  double *log_probabilities)
+			  const struct network_pass_options *options, real *logits, real *dy,
+			  struct weights *g, double *log_probabilities)
 {
 	const struct packing *p = &t->packing;
 	size_t words = s->words, hidden = s->hidden;
+	real smoothing = options->smoothing;
+	real sharpness = options->sharpness > 0 ? options->sharpness : 1;
 	double loss = 0;
 
 	for (size_t first = 0; first < p->rows; first += LOGIT_ROWS) {
@@ -998,10 +1000,12 @@ static double output_loss(const struct network_shape *s, const struct weights *w
 
 		fill_rows(logits, w->output_bias, n, words);
 		product(logits, y, w->embedding, n, words, hidden);
+		for (size_t k = 0; k < n * words && sharpness != 1; k++)
+			logits[k] *= sharpness;
 		for (size_t i = 0; i < n; i++) {
 			const struct network_sequence *sequence = &sequences[p->sequence[first + i]];
 			uint32_t target = p->target[first + i];
-			real *row = logits + i * words, weight = sequence->weight;
+			real *row = logits + i * words, weight = sequence->weight, factor;
 			real wanted = row[target], total = smoothing > 0 ? sum_of(row, words) : 0;
 			real log_sum = softmax(row, words);
 			double log_probability = (double)(wanted - log_sum);
@@ -1013,9 +1017,10 @@ static double output_loss(const struct network_shape *s, const struct weights *w
 				log_probabilities[p->sequence[first + i]] += log_probability;
 			if (dy == NULL)
 				continue;
+			factor = weight * sharpness;
 			for (size_t k = 0; k < words; k++)
-				row[k] = weight * (row[k] - smoothing / (real)words);
-			row[target] -= weight * (1 - smoothing);
+				row[k] = factor * (row[k] - smoothing / (real)words);
+			row[target] -= factor * (1 - smoothing);
 		}
 		if (dy == NULL)
 			continue;
@@ -1125,8 +1130,7 @@ int network_pass(const struct network *network, const real *parameters,
 	}
 	if (ret_log_probabilities != NULL)
 		memset(ret_log_probabilities, 0, sequence_count * sizeof(*ret_log_probabilities));
-	loss = output_loss(s, &w, &t, sequences, options->smoothing, logits, dy, &g,
-			   ret_log_probabilities);
+	loss = output_loss(s, &w, &t, sequences, options, logits, dy, &g, ret_log_probabilities);
 	if (gradient != NULL)
 		backward(network, &w, photos, &t, workspace, dy, &g);
 	if (workspace->failed)

@@ -81,6 +81,7 @@ struct network_pass_options {
 	real smoothing;		/* label smoothing */
 	real dropout;		/* of word vectors and of the output's hidden layer */
 	uint64_t seed;		/* of dropout */
+	real sharpness;		/* factor of all logits; 0 counts as 1 */
 };
 
 /* Memory that passes use again and again; one for each thread. */

@@ -13,7 +13,8 @@
 #include "engine/lab/lexicon.h"
 
 /* One draw from the softmax of the logits, or the likeliest word. */
-static uint32_t choose_word(real *logits, size_t words, uint32_t before, struct random *random)
+static uint32_t choose_word(real *logits, size_t words, uint32_t before, struct random *random,
+			    real sharpness)
 {
 	const real never = -1e30f;
 	double target, sum = 0;
@@ -28,6 +29,8 @@ static uint32_t choose_word(real *logits, size_t words, uint32_t before, struct 
 				best = k;
 		return (uint32_t)best;
 	}
+	for (size_t k = 0; k < words && sharpness != 1; k++)
+		logits[k] *= sharpness;
 	softmax(logits, words);
 	target = random_unit(random);
 	for (size_t k = 0; k < words; k++) {
@@ -40,7 +43,7 @@ static uint32_t choose_word(real *logits, size_t words, uint32_t before, struct 
 
 int sampling_run(const struct network *network, const real *parameters,
 		 const struct network_photos *photos, size_t each, struct random *random,
-		 struct network_workspace *workspace, struct sampled_caption *ret_captions)
+		 real sharpness, struct network_workspace *workspace, struct sampled_caption *ret_captions)
 {
 	size_t count = photos->count * each, active = count, width = network_state_size(network);
 	size_t words = network->shape.words;
@@ -73,7 +76,8 @@ int sampling_run(const struct network *network, const real *parameters,
 			goto out;
 		for (size_t i = 0; i < active; i++) {
 			struct sampled_caption *result = &ret_captions[caption[i]];
-			uint32_t word = choose_word(logits + i * words, words, last[i], random);
+			uint32_t word = choose_word(logits + i * words, words, last[i], random,
+						    sharpness);
 
 			if (word == WORD_END) {
 				result->ended = true;

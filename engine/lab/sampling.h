@@ -18,9 +18,10 @@ struct sampled_caption {
 };
 
 /* `each` captions of every photo, those of a photo side by side; with `random`
- * NULL the greedy one (`each` is then 1). Returns 0 or -ENOMEM. */
+ * NULL the greedy one (`each` is then 1). `sharpness` multiplies the logits
+ * before a word is drawn. Returns 0 or -ENOMEM. */
 int sampling_run(const struct network *network, const real *parameters,
 		 const struct network_photos *photos, size_t each, struct random *random,
-		 struct network_workspace *workspace, struct sampled_caption *ret_captions);
+		 real sharpness, struct network_workspace *workspace, struct sampled_caption *ret_captions);
 
 #endif

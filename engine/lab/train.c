@@ -123,6 +123,7 @@ void lab_train_defaults(struct lab_train_options *ret_options)
 		.batch = 32,
 		.text_batch = 256,
 		.samples = 5,
+		.sharpness = 1.5,
 		.smoothing = 0.1,
 		.dropout = 0.3,
 		.clip = 5,
@@ -163,6 +164,8 @@ static int check_options(const struct lab_train_options *o, struct engine_error 
 	if (o->samples < 2 || o->samples > SAMPLES_MAX)
 		return engine_fail(error, ENGINE_BAD_OPTION,
 				   "The reward needs 2 to %d samples of each photo.", SAMPLES_MAX);
+	if (!(o->sharpness > 0 && o->sharpness <= 100))
+		return engine_fail(error, ENGINE_BAD_OPTION, "The sharpness must be above 0, at most 100.");
 	if (!(o->dropout >= 0 && o->dropout < 0.9) || !(o->smoothing >= 0 && o->smoothing < 1) ||
 	    !(o->feature_noise >= 0 && o->feature_noise <= 1))
 		return engine_fail(error, ENGINE_BAD_OPTION,
@@ -575,7 +578,7 @@ static int draw(struct step *step, struct worker *worker, const size_t *items, s
 
 	random_seed(&random, seed);
 	r = sampling_run(&t->weights->network, t->weights->parameters, photos, each, &random,
-			 worker->workspace, worker->samples);
+			 (float)t->options->sharpness, worker->workspace, worker->samples);
 	if (r == 0)
 		r = room_for(worker, count * each);
 	if (r < 0)
@@ -640,6 +643,7 @@ static int run_share(struct step *step, struct worker *worker, size_t share)
 		if (step->phase == LAB_PHASE_REWARD) {
 			options.smoothing = 0;
 			options.dropout = 0;
+			options.sharpness = (float)o->sharpness;
 			r = draw(step, worker, items, count, &photos, seed, &step->rewards[share]);
 			used = count * o->samples;
 		} else {
@@ -721,7 +725,7 @@ static void validation_task(void *argument, unsigned index, unsigned count)
 			dataset_features(t->features, t->weights, t->val->photos[first + i].record, &at);
 		}
 		v->results[index] = sampling_run(&t->weights->network, t->weights->parameters, &photos, 1,
-						 NULL, worker->workspace, t->val_captions + first);
+						 NULL, 1, worker->workspace, t->val_captions + first);
 	}
 }
 
@@ -871,7 +875,7 @@ static uint64_t fingerprint(const struct trainer *t)
 		o->hidden, o->layers, (double)o->decoder, o->minimum_count, o->class_scores, o->mirrored,
 		o->language_epochs, o->caption_epochs, o->reward_epochs, o->language_rate,
 		o->caption_rate, o->reward_rate, o->final_rate, o->warm_up, o->batch, o->text_batch,
-		o->samples, o->repetition_penalty, o->smoothing, o->dropout, o->feature_noise,
+		o->samples, o->sharpness, o->repetition_penalty, o->smoothing, o->dropout, o->feature_noise,
 		o->weight_decay, o->clip, o->validations, o->patience, o->init, o->freeze_words,
 		(double)t->threads, (double)t->train->photo_count, (double)t->train->caption_count,
 		(double)t->text_count, t->val == NULL ? 0 : (double)t->val->photo_count,

@@ -86,7 +86,8 @@ static double loss_of(struct problem *problem, const struct network_pass_options
 
 static void check_gradients(enum network_kind kind, size_t layers, size_t classes)
 {
-	const struct network_pass_options options = { .smoothing = 0.1, .dropout = 0.3, .seed = 5 };
+	const struct network_pass_options options = { .smoothing = 0.1, .dropout = 0.3, .seed = 5,
+						      .sharpness = 1.5 };
 	const double step = 1e-5;
 	struct problem problem;
 
