@@ -51,7 +51,9 @@ PACKAGES_BUILD := \
   libdbus-1-dev \
   libsystemd-dev \
   libinih-dev \
-  libjansson-dev libspeechd-dev \
+  libjansson-dev \
+  libspeechd-dev \
+  libxcb1-dev \
   zlib1g-dev \
   libevdev-dev \
   libcurl4-openssl-dev \
@@ -104,7 +106,7 @@ CPPFLAGS += -D_GNU_SOURCE -I. -DDESCRY_VERSION='"$(VERSION)"' -DDESCRY_PREFIX='"
 COMPILE = $(CC) -std=c17 $(CPPFLAGS) $(HARDENING) $(WARNINGS) $(CFLAGS) -pthread -MMD -MP
 
 PKGS := libturbojpeg libjpeg libpng libexif openblas espeak-ng portaudio-2.0 alsa samplerate \
-  sndfile dbus-1 libsystemd inih jansson speech-dispatcher zlib libevdev libcurl libseccomp \
+  sndfile dbus-1 libsystemd inih jansson speech-dispatcher xcb zlib libevdev libcurl libseccomp \
   libprotobuf-c
 # `=` so that `make deps` can install the packages before they are asked for
 PKG_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(PKGS))

@@ -6,6 +6,9 @@ _descry()
 	case "$before " in
 	"describe "*) words=' --local --quiet --speak --anything --beam --alternatives --verbosity --model --threads --wav --json --system --help' ;;
 	"look "*) words=' --camera --quiet --speak --verbosity --alternatives --json --system --help' ;;
+	"focus "*) words=' --quiet --speak --verbosity --alternatives --json --system --help' ;;
+	"screen "*) words=' --quiet --speak --verbosity --alternatives --json --system --help' ;;
+	"clipboard "*) words=' --quiet --speak --verbosity --alternatives --json --system --help' ;;
 	"watch "*) words=' --camera --pause --json --system --help' ;;
 	"press "*) words=' --json --system --help' ;;
 	"devices "*) words=' --json --system --help' ;;
@@ -28,7 +31,7 @@ _descry()
 	"model ") words=' info import calibrate quantise' ;;
 	"train ") words=' convert' ;;
 	"orca ") words=' install remove' ;;
-	" ") words=' describe look watch press devices say repeat stop status set voices classify model train eval orca --help --version' ;;
+	" ") words=' describe look focus screen clipboard watch press devices say repeat stop status set voices classify model train eval orca --help --version' ;;
 	esac
 	if [[ $word == -* || $COMP_CWORD -eq 1 ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")

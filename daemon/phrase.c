@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/about.h"
+
 static void write_warnings(FILE *out, json_t *details)
 {
 	json_t *warning;
@@ -45,6 +47,7 @@ char *phrase_caption(const char *caption, json_t *details, enum config_verbosity
 		return NULL;
 	if (verbosity != VERBOSITY_BRIEF)
 		write_warnings(out, details);
+	about_write_description(out, details);
 	fputs(caption, out);
 	if (verbosity == VERBOSITY_FULL)
 		write_more(out, details);

@@ -16,6 +16,7 @@
 static const struct service_group *const groups[] = {
 	&service_describe_group,
 	&service_look_group,
+	&service_screen_group,
 	&service_speech_group,
 	&service_status_group,
 };
@@ -478,11 +479,14 @@ int service_open(struct service *service, bool system, struct failure *failure)
 	speech_set_bus(service->speech, service->bus);
 	if (service_describe_open(service, failure))
 		return 1;
+	if (service_screen_open(service, failure))
+		return 1;
 	return service_look_open(service, failure);
 }
 
 void service_close(struct service *service)
 {
+	service_screen_close(service);
 	service_look_close(service);
 	service->jobs = jobs_free(service->jobs);
 	if (service->bus)

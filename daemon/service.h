@@ -25,6 +25,7 @@
 struct arrivals;
 struct keys;
 struct look;
+struct service_screen;
 struct watch;
 
 struct service {
@@ -39,6 +40,7 @@ struct service {
 	struct look *look;
 	struct watch *watch;
 	struct keys *keys;
+	struct service_screen *screen;
 	struct arrivals *arrivals;		/* in folders (service_look.c) */
 	char *last_caption;			/* described last, for "more detail" */
 	json_t *last_details;
@@ -79,6 +81,7 @@ struct service_group {
 
 extern const struct service_group service_describe_group;
 extern const struct service_group service_look_group;
+extern const struct service_group service_screen_group;
 extern const struct service_group service_speech_group;
 extern const struct service_group service_status_group;
 
@@ -97,6 +100,9 @@ void service_describe_configure(struct service *service, const struct config *ol
 int service_look_open(struct service *service, struct failure *failure);
 void service_look_close(struct service *service);
 void service_look_configure(struct service *service);
+/* Pictures of the screen. */
+int service_screen_open(struct service *service, struct failure *failure);
+void service_screen_close(struct service *service);
 /* The worker's options of a job, with the limits of quality; a new reference. */
 json_t *service_job_options(struct service *service, unsigned beam, unsigned alternatives,
 			    bool anything);

@@ -16,6 +16,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "daemon/about.h"
 #include "daemon/describe.h"
 #include "daemon/details.h"
 #include "daemon/log.h"
@@ -79,6 +80,8 @@ static void describe(struct process *process, json_t *request, int picture)
 	if (describe_picture(process->model, process->context, picture, &raw, &options,
 			     &process->cancel, &document, &failure))
 		document = failure_document(&failure);
+	else
+		about_apply(document, json_object_get(request, "about"));
 	json_object_set(document, "job", json_object_get(request, "job"));
 	pthread_mutex_lock(&process->lock);
 	process->running = 0;

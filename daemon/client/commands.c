@@ -7,6 +7,9 @@
 const struct command *const commands[] = {
 	&command_describe,
 	&command_look,
+	&command_focus,
+	&command_screen,
+	&command_clipboard,
 	&command_watch,
 	&command_press,
 	&command_devices,

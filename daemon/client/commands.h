@@ -11,6 +11,7 @@
 extern const struct command command_describe;
 /* look.c */
 extern const struct command command_look, command_watch, command_press, command_devices;
+extern const struct command command_focus, command_screen, command_clipboard;
 /* voice.c */
 extern const struct command command_say, command_repeat, command_stop, command_voices;
 /* status.c */

@@ -62,7 +62,8 @@ static int print_look(const struct client *client, DBusMessage *reply,
 	return status;
 }
 
-static int run_look(struct client *client, int argc, char **argv)
+/* Asks for a picture to be taken and described, and prints what it shows. */
+static int run_look(struct client *client, const char *method, int argc, char **argv)
 {
 	const char *camera = client_value(client, "camera");
 	enum config_verbosity verbosity;
@@ -73,7 +74,8 @@ static int run_look(struct client *client, int argc, char **argv)
 	int r;
 
 	if (argc > 0)
-		return client_usage(client, "look takes no \"%s\".", argv[0]);
+		return client_usage(client, "%s takes no \"%s\".", client->command->name,
+				    argv[0]);
 	r = read_verbosity(client, &verbosity);
 	if (r)
 		return r;
@@ -86,7 +88,7 @@ static int run_look(struct client *client, int argc, char **argv)
 			    (int)alternatives);
 	if (camera)
 		json_object_set_new(options, "camera", json_string(camera));
-	call = client_call_new("Look");
+	call = client_call_new(method);
 	if (call)
 		client_append_options(call, options);
 	json_decref(options);
@@ -97,6 +99,26 @@ static int run_look(struct client *client, int argc, char **argv)
 	return r;
 }
 
+static int run_camera(struct client *client, int argc, char **argv)
+{
+	return run_look(client, "Look", argc, argv);
+}
+
+static int run_focus(struct client *client, int argc, char **argv)
+{
+	return run_look(client, "DescribeFocus", argc, argv);
+}
+
+static int run_screen(struct client *client, int argc, char **argv)
+{
+	return run_look(client, "DescribeScreen", argc, argv);
+}
+
+static int run_clipboard(struct client *client, int argc, char **argv)
+{
+	return run_look(client, "DescribeClipboard", argc, argv);
+}
+
 const struct command command_look = {
 	.name = "look", .arguments = "",
 	.help = "Looks through the camera and says what is there. The picture is taken after the "
@@ -104,7 +126,31 @@ const struct command command_look = {
 		"do about it, and exit status 17.",
 	.options = look_options,
 	.option_count = sizeof(look_options) / sizeof(*look_options),
-	.run = run_look,
+	.run = run_camera,
+};
+
+/* the camera's options, but for the camera */
+#define SCREEN_OPTIONS .options = look_options + 1, \
+	.option_count = sizeof(look_options) / sizeof(*look_options) - 1
+
+const struct command command_focus = {
+	.name = "focus", .arguments = "",
+	.help = "Describes what has the keyboard focus. Its own label is said first. Text, icons and "
+		"blank areas are said as such, with exit status 17; password fields are not looked "
+		"at.",
+	SCREEN_OPTIONS, .run = run_focus,
+};
+
+const struct command command_screen = {
+	.name = "screen", .arguments = "",
+	.help = "Describes the whole screen. The desktop may ask for leave the first time.",
+	SCREEN_OPTIONS, .run = run_screen,
+};
+
+const struct command command_clipboard = {
+	.name = "clipboard", .arguments = "",
+	.help = "Describes the picture on the clipboard.",
+	SCREEN_OPTIONS, .run = run_clipboard,
 };
 
 static const struct client_option watch_options[] = {
