@@ -257,16 +257,29 @@ static const struct client_option classify_options[] = {
 	{ "count", "N", "How many classes to name, 1 to 100; 5 when not given.", 'n' },
 	{ "model", "FILE", "The model file.", 'm' },
 	{ "threads", "N", "Processor threads, 1 to 16.", 't' },
+	{ "features", NULL, "With --json: the pooled features too.", 0 },
+	{ "plain", NULL, "Compute in 32 bits with OpenBLAS, to compare.", 0 },
 };
 
-static int classify_picture(struct client *client, struct engine_context *context,
-			    const char *name, unsigned count)
+/* All values to nine digits, which bring a float back as it was. */
+static json_t *features_json(const float *values, unsigned count)
 {
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < count; i++)
+		json_array_append_new(list, json_real((double)values[i]));
+	return list;
+}
+
+static int classify_picture(struct client *client, struct engine_context *context,
+			    const char *name, unsigned count, unsigned feature_count)
+{
+	const struct engine_features *features = NULL;
 	struct engine_class classes[CLASSES_MAX];
 	struct engine_error error = { "" };
 	struct engine_image *image = NULL;
 	struct failure failure;
-	json_t *list;
+	json_t *list, *object;
 	int r, fd;
 
 	if (picture_open(name, &fd, &failure))
@@ -275,6 +288,8 @@ static int classify_picture(struct client *client, struct engine_context *contex
 	close(fd);
 	if (r == 0)
 		r = engine_classify(context, image, classes, count, &error);
+	if (r == 0 && feature_count)
+		r = engine_encode(context, image, &features, &error);
 	engine_image_free(image);
 	if (r) {
 		failure_from_engine(&failure, r, error.message);
@@ -292,13 +307,19 @@ static int classify_picture(struct client *client, struct engine_context *contex
 						      (int)classes[i].index, "label",
 						      classes[i].label, "probability",
 						      (double)classes[i].probability));
-	client_print_json(json_pack("{s:s, s:o}", "file", name, "classes", list));
+	object = json_pack("{s:s, s:o}", "file", name, "classes", list);
+	if (features)
+		json_object_set_new(object, "features",
+				    features_json(features->pool, feature_count));
+	client_print_json(object);
 	return 0;
 }
 
 static int run_classify(struct client *client, int argc, char **argv)
 {
-	struct engine_context_options options = { 0 };
+	struct engine_context_options options = {
+		.path = client_has(client, "plain") ? ENGINE_PATH_BLAS : ENGINE_PATH_AUTO,
+	};
 	struct engine_context *context = NULL;
 	struct engine_model *model = NULL;
 	struct engine_error error = { "" };
@@ -325,7 +346,9 @@ static int run_classify(struct client *client, int argc, char **argv)
 	if (count > engine_model_info(model)->class_count && engine_model_info(model)->class_count)
 		count = engine_model_info(model)->class_count;
 	for (int i = 0; i < argc; i++) {
-		int one = classify_picture(client, context, argv[i], count);
+		int one = classify_picture(client, context, argv[i], count,
+					   client->json && client_has(client, "features") ?
+					   engine_model_info(model)->pool_size : 0);
 
 		status = status ? status : one;
 	}
