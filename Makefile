@@ -89,6 +89,10 @@ PACKAGES_TEST := \
   libc6-dev-arm64-cross \
   clang \
   libclang-rt-dev
+# half a gigabyte, to compare imported networks with the original
+PACKAGES_HEAVY := \
+  python3-torch \
+  python3-torchvision
 
 # --- flags ------------------------------------------------------------------
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion -Wvla \
@@ -222,7 +226,7 @@ deps:  ## install what the build needs
 deps-core: deps  ## install what the unit tests need
 	$(call install_packages,libcmocka-dev)
 deps-test: deps  ## install what the tests need
-	$(call install_packages,$(PACKAGES_TEST))
+	$(call install_packages,$(PACKAGES_TEST) $(PACKAGES_HEAVY))
 
 # --- running and installing -----------------------------------------------------
 run: deps  ## build, describe the photos of the repository, speak the sentences

@@ -18,7 +18,7 @@ _descry()
 	"status "*) words=' --json --system --help' ;;
 	"set "*) words=' --json --system --help' ;;
 	"voices "*) words=' --json --system --help' ;;
-	"classify "*) words=' --count --model --threads --json --system --help' ;;
+	"classify "*) words=' --count --model --threads --features --plain --json --system --help' ;;
 	"model info "*) words=' --layers --json --system --help' ;;
 	"model import "*) words=' --output --metadata --labels --decoder --vocabulary --pool --grid --classes --mean --std --bgr --json --system --help' ;;
 	"model calibrate "*) words=' --train --train-images --captions --images --cache --output --report --seed --threads --json --system --help' ;;
