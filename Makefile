@@ -79,6 +79,11 @@ PACKAGES_TEST := \
   git \
   mandoc \
   qemu-user-static \
+  qemu-system-x86 \
+  busybox-static \
+  cpio \
+  kmod \
+  alsa-utils \
   gcc-aarch64-linux-gnu \
   mmdebstrap \
   systemd-container \

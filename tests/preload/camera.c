@@ -19,7 +19,6 @@
  * start are dark and grow brighter; raw formats only), slow=MS (STREAMON takes so
  * long).
  */
-#define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
