@@ -171,6 +171,8 @@ unit: $(UNIT_BIN) $(TOOL_BIN) $(PRELOAD)  ## build the unit tests and the tests'
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /: /'
 
+# gcc 12 crashes over a reduction in a test when it vectorises for arm64
+$B/tests/%.o: private CFLAGS += -fno-tree-vectorize
 $B/%.o: %.c
 	@mkdir -p $(@D)
 	$(COMPILE) $(ISA_$(ARCH)_$(call isa_suffix,$<)) $(PKG_CFLAGS) -c $< -o $@

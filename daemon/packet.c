@@ -63,9 +63,11 @@ int packet_receive(int socket, int flags, json_t **ret_object, int *ret_fd)
 	ssize_t n;
 	int fd = -1;
 
+	/* a peer that ended without reading all it was sent is reported as a reset,
+	 * once, ahead of its last words */
 	do
 		n = recvmsg(socket, &message, flags | MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
+	while (n < 0 && (errno == EINTR || errno == ECONNRESET));
 	if (n <= 0)
 		return n < 0 ? -errno : 0;
 	header = CMSG_FIRSTHDR(&message);

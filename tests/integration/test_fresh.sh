@@ -27,7 +27,7 @@ for suite in ${SUITES:-bookworm trixie}; do
 	result $? "$suite: a minimal root" "$log"
 	mkdir "$root/descry"
 	git ls-files -z | tar -c --null -T - --ignore-failed-read 2>/dev/null | tar -x -C "$root/descry"
-	inside() { systemd-nspawn -q -D "$root" --chdir=/descry --register=no --keep-unit --pipe "$@"; }
+	inside() { systemd-nspawn -q -D "$root" --chdir=/descry --register=no --keep-unit --pipe "$@" 2> >(grep -v "Attempted to remove" >&2); }
 	inside make run >"$log" 2>&1 && [ "$(grep -cE '^[a-z_]+\.(png|jpg): [A-Z].*\.$' "$log")" -ge 4 ]
 	result $? "$suite: make run describes the photos" "$log"
 	grep -E '\.(png|jpg): ' "$log" | sed 's/^/# /'
@@ -36,7 +36,7 @@ for suite in ${SUITES:-bookworm trixie}; do
 	inside sh -c 'make -s deps-core && make -s -j"$(nproc)" unit' >"$log" 2>&1
 	result $? "$suite: the unit tests build" "$log"
 	inside sh -c 'for t in build/*/test_*; do [ -x "$t" ] || continue; timeout 300 "$t" >/tmp/out 2>&1 ||
-		{ echo "$t failed"; tail -n 15 /tmp/out; f=1; }; done; exit ${f:-0}' >"$log" 2>&1
+		{ echo "$t failed"; tail -n 15 /tmp/out; f=1; }; n=$((${n:-0} + 1)); done; [ "${n:-0}" -gt 10 ] && exit ${f:-0}' >"$log" 2>&1
 	result $? "$suite: the unit tests pass" "$log"
 	rm -rf --one-file-system "$root"
 done

@@ -162,6 +162,25 @@ static void packets(void **state)
 	json_decref(object);
 }
 
+/* Its answer counts, whatever it left unread. */
+static void last_words(void **state)
+{
+	json_t *object = json_pack("{s:i}", "job", 5), *back = NULL;
+	int pair[2], fd;
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(packet_send(pair[0], object, -1), 0);
+	assert_int_equal(packet_send(pair[1], object, -1), 0);
+	close(pair[1]);
+	assert_int_equal(packet_receive(pair[0], 0, &back, &fd), 1);
+	assert_true(json_equal(object, back));
+	assert_int_equal(packet_receive(pair[0], 0, &back, &fd), 0);
+	close(pair[0]);
+	json_decref(back);
+	json_decref(object);
+}
+
 static void packets_are_bounded(void **state)
 {
 	char *text = calloc(1, LIMIT_DOCUMENT_BYTES * 2 + 1);
@@ -208,6 +227,7 @@ int main(void)
 		cmocka_unit_test(too_deep),
 		cmocka_unit_test(options_are_checked),
 		cmocka_unit_test(packets),
+		cmocka_unit_test(last_words),
 		cmocka_unit_test(packets_are_bounded),
 		cmocka_unit_test(phrases),
 	};
