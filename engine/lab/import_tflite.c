@@ -239,6 +239,7 @@ static int read_quantisation(struct reader *reader, const struct tensor *tensor,
 {
 	float scale;
 	int64_t zero_point;
+	int shift = 0;
 
 	if (tensor->type != TYPE_UINT8 && tensor->type != TYPE_INT8) {
 		*ret_quantisation = (struct graph_quantisation){ 0 };
@@ -250,10 +251,10 @@ static int read_quantisation(struct reader *reader, const struct tensor *tensor,
 	zero_point = tensor->zero_points.count ?
 		     flatbuffer_i64_at(&reader->buffer, tensor->zero_points, 0) : 0;
 	if (tensor->type == TYPE_INT8)
-		zero_point += 128;
-	if (!isfinite(scale) || scale <= 0 || zero_point < 0 || zero_point > 255)
+		shift = 128;
+	if (!isfinite(scale) || scale <= 0 || zero_point < -shift || zero_point > 255 - shift)
 		return fail_unsupported(reader, "yields values with a scale or zero point out of range");
-	*ret_quantisation = (struct graph_quantisation){ scale, (int32_t)zero_point };
+	*ret_quantisation = (struct graph_quantisation){ scale, (int32_t)(zero_point + shift) };
 	return 0;
 }
 
