@@ -12,7 +12,7 @@
 #define LIMIT_SAY_BYTES 16384u
 #define LIMIT_DOCUMENT_BYTES 65536u	/* what the worker may answer */
 #define LIMIT_VARIANT_DEPTH 8u
-#define LIMIT_PIPE_MS 5000		/* a picture through a pipe must be complete by then */
+#define LIMIT_PIPE_MS 10000		/* a picture through a pipe must be complete by then */
 #define LIMIT_BUS_DISPATCH 32u		/* messages handled before the loop looks round */
 
 #endif

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# TIMEOUT: 1800
 """The client `descry`: commands, exit statuses, output, and what bad input is
 answered, through the daemon and alone. What each kind of bad input was answered
 is written to build/test-logs/bad-input.txt."""

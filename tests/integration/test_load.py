@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# TIMEOUT: 1800
 """Many callers at once: 10,000 requests of all kinds from 50 clients, beside
 clients that never read their answers and clients that die. Every request of a
 live client is answered, others are served meanwhile, and the daemon holds no

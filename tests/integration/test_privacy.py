@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# TIMEOUT: 1800
 """Privacy and the system bus: no picture is ever written, the describing process
 is locked in, and on the system bus only members of the group may call."""
 import os

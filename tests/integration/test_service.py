@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# TIMEOUT: 1800
 """The D-Bus interface, over a real bus with the real daemon and model."""
 import array
 import os
