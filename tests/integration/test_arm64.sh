@@ -5,6 +5,7 @@
 # with arm64 libraries, the unit tests and a description run under QEMU, and the
 # arm64 package built. Needs root and the package archive. ARM64_ROOT names a
 # folder that keeps the root from one run to the next.
+{ # read whole before it runs: the file may change meanwhile
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 skip() { echo "1..1"; echo "ok 1 - arm64 # SKIP $1"; exit 0; }
@@ -51,3 +52,4 @@ mkdir -p build/packages
 cp "$root"/descry/build/packages/*_arm64.deb build/packages/ 2>/dev/null
 echo "1..$n"
 exit $bad
+}

@@ -5,6 +5,7 @@
 # only the repository is copied. `make run` must install what it needs, build and
 # describe; then the unit tests are built and run there. Once for Debian 12 and
 # once for Debian 13; SUITES chooses. Needs root and the package archive.
+{ # read whole before it runs: the file may change meanwhile
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 skip() { echo "1..1"; echo "ok 1 - fresh machines # SKIP $1"; exit 0; }
@@ -42,3 +43,4 @@ for suite in ${SUITES:-bookworm trixie}; do
 done
 echo "1..$n"
 exit $bad
+}

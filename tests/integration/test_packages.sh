@@ -6,6 +6,7 @@
 # booted with systemd to see activation, restart and the sandbox at work.
 # Needs root, the package archive and about six minutes. SUITE chooses another
 # release than bookworm.
+{ # read whole before it runs: the file may change meanwhile
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 suite=${SUITE:-bookworm}
@@ -147,3 +148,4 @@ left=$(inside find / -xdev \( -path /proc -o -path /sys -o -path /debs -o -path 
 result $? "a purge leaves nothing behind" "$log"
 echo "1..$n"
 exit $bad
+}
