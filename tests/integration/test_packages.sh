@@ -115,6 +115,7 @@ echo "[speech]
 rate = 7" >/etc/descry/descry.conf
 check "a reload with a mistake keeps the daemon" \
 	'systemctl reload descryd; sleep 0.5; systemctl is-active descryd && journalctl -u descryd | grep -q "line 2"'
+rm /etc/descry/descry.conf
 loginctl enable-linger member
 uid=$(id -u member)
 user() { runuser -u member -- env XDG_RUNTIME_DIR=/run/user/$uid DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/$uid/bus "$@"; }
