@@ -109,10 +109,11 @@ void service_fail(struct service *service, DBusMessage *call, const struct failu
 {
 	struct service_caller caller = { 0 };
 
-	if (!dbus_message_get_no_reply(call) && service_caller_copy(&caller, call) == 0)
+	if (dbus_message_get_no_reply(call))
+		return;
+	if (service_caller_copy(&caller, call) == 0)
 		service_caller_fail(service, &caller, failure);
-	if (!dbus_message_get_no_reply(call))
-		service_caller_clear(&caller);
+	service_caller_clear(&caller);
 }
 
 static void fail_standard(struct service *service, DBusMessage *call, const char *name,

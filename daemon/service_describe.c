@@ -306,7 +306,7 @@ static void describe(struct service *service, DBusMessage *call)
 static void submit_call(struct service *service, DBusMessage *call)
 {
 	struct failure failure;
-	uint64_t ticket;
+	uint64_t ticket = 0;
 
 	if (submit(service, call, true, &ticket, &failure))
 		service_fail(service, call, &failure);

@@ -213,7 +213,7 @@ static void look_call(struct service *service, DBusMessage *call)
 static void submit_look_call(struct service *service, DBusMessage *call)
 {
 	struct failure failure;
-	uint64_t ticket;
+	uint64_t ticket = 0;
 
 	if (submit_look(service, call, true, &ticket, &failure))
 		service_fail(service, call, &failure);

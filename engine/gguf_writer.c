@@ -63,6 +63,8 @@ static void append(struct bytes *bytes, const void *data, size_t size)
 		bytes->data = grown;
 		bytes->capacity = capacity;
 	}
+	/* there is room for size > 0 bytes, so data is not NULL */
+	// NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker)
 	memcpy(bytes->data + bytes->size, data, size);
 	bytes->size = needed;
 }

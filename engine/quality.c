@@ -279,7 +279,7 @@ static void measure_texture(struct small *small, float *features)
 /* One minus the variance of the difference of neighbours over twice their own. */
 static void measure_correlation(const struct small *small, float *features)
 {
-	double differences = 0, deviation = exp(features[QUALITY_LOG_DEVIATION]) - 1;
+	double differences = 0, deviation = expm1((double)features[QUALITY_LOG_DEVIATION]);
 	size_t width = small->width, pairs = 0;
 
 	for (size_t y = 0; y + 1 < small->height; y++) {

@@ -5,6 +5,7 @@
 # .clang-tidy, for cppcheck and gcc below, for single lines beside them.
 #
 # Usage: tests/lint.sh [cppcheck|tidy|analyzer]…    all three when none
+# FILES="a.c b.c" checks those alone.
 set -u
 cd "$(dirname "$0")/.." || exit 2
 checkers=("$@")
@@ -12,8 +13,11 @@ checkers=("$@")
 packages=$(make -s print-PKGS)
 flags=(-std=c17 -D_GNU_SOURCE -I. '-DDESCRY_VERSION="0"' '-DDESCRY_PREFIX="/usr"')
 read -r -a library_flags <<<"$(pkg-config --cflags $packages)"
+make -s "$(make -s print-GENERATED)/engine/lab/onnx.pb-c.h"
+library_flags+=("-I$(make -s print-GENERATED)")
 # kernels with intrinsics need their own flags and hold nothing but arithmetic
 mapfile -t files < <(ls engine/*.c engine/lab/*.c tts/*.c daemon/*.c daemon/client/*.c)
+[ -n "${FILES:-}" ] && read -r -a files <<<"$FILES"
 logs=build/lint
 mkdir -p "$logs"
 status=0
@@ -44,7 +48,7 @@ run_cppcheck() {
 }
 
 run_tidy() {
-	printf '%s\n' "${files[@]}" | nice -n 5 xargs -P"$(nproc)" -n 4 \
+	printf '%s\n' "${files[@]}" | nice -n 5 xargs -P"$(nproc)" -n 1 \
 		sh -c 'clang-tidy --quiet "$@" -- '"$(printf '%q ' "${flags[@]}" "${library_flags[@]}")" tidy \
 		2>/dev/null >"$logs/tidy.log"
 	grep -E '(warning|error):' "$logs/tidy.log" | sort -u >"$logs/tidy.short"

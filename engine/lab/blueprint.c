@@ -320,6 +320,8 @@ int blueprint_sweep(struct blueprint *blueprint, struct engine_error *error)
 		index[i] = kept;
 		blueprint->nodes[kept] = blueprint->nodes[i];
 		for (unsigned j = 0; j < blueprint->nodes[kept].input_count; j++)
+			/* kept is at most i: only nodes that were kept are read */
+			// NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
 			blueprint->nodes[kept].inputs[j] = index[blueprint->nodes[kept].inputs[j]];
 		kept++;
 	}

@@ -498,7 +498,7 @@ static int read_convolution(struct reader *reader, bool depthwise)
 	struct tensor *input = operand(reader, reader->inputs, 0);
 	const struct tensor *weight = operand(reader, reader->inputs, 1);
 	unsigned shift = depthwise ? 1 : 0;
-	struct blueprint_node *node;
+	struct blueprint_node *node = NULL;
 	int r;
 
 	if (!weight || weight->rank != 4 || !input || input->rank != 4)
@@ -522,7 +522,7 @@ static int read_pool(struct reader *reader, enum graph_operator operator)
 	struct flatbuffer *b = &reader->buffer;
 	flatbuffer_table options = reader->options;
 	struct tensor *input = operand(reader, reader->inputs, 0);
-	struct blueprint_node *node;
+	struct blueprint_node *node = NULL;
 	int r = add_node(reader, operator, &input, 1,
 			 flatbuffer_u8(b, options, 5, ACTIVATION_NONE), &node);
 
@@ -536,7 +536,7 @@ static int read_fully_connected(struct reader *reader)
 {
 	struct tensor *input = operand(reader, reader->inputs, 0);
 	const struct tensor *weight = operand(reader, reader->inputs, 1);
-	struct blueprint_node *node;
+	struct blueprint_node *node = NULL;
 	int r;
 
 	if (!weight || weight->rank != 2)
@@ -551,7 +551,7 @@ static int read_concat(struct reader *reader)
 	size_t count = reader->inputs.count;
 	struct tensor **inputs = calloc(count + 1, sizeof(struct tensor *));
 	int32_t axis = flatbuffer_i32(&reader->buffer, reader->options, 0, 0);
-	struct blueprint_node *node;
+	struct blueprint_node *node = NULL;
 	int r;
 
 	if (!inputs)
@@ -626,7 +626,7 @@ static int read_padding(struct reader *reader)
 {
 	const struct tensor *input = operand(reader, reader->inputs, 0);
 	struct tensor *output = operand(reader, reader->outputs, 0);
-	int32_t p[8];	/* before and behind: batch, height, width, channels */
+	int32_t p[8] = { 0 };	/* before and behind: batch, height, width, channels */
 	int r = read_constants(reader, operand(reader, reader->inputs, 1), 8, p);
 
 	if (r)
@@ -649,12 +649,13 @@ static int read_padding(struct reader *reader)
 static int read_mean(struct reader *reader)
 {
 	const struct tensor *input = operand(reader, reader->inputs, 0);
-	int32_t axes[2];
+	int32_t axes[2] = { 0 };
 	int r = read_constants(reader, operand(reader, reader->inputs, 1), 2, axes);
 
 	if (r)
 		return r;
-	if (!input || input->rank != 4 || axes[0] + axes[1] != 3 || axes[0] < 1 || axes[0] > 2)
+	if (!input || input->rank != 4 || axes[0] < 1 || axes[0] > 2 ||
+	    axes[1] != 3 - axes[0])
 		return fail_unsupported(reader, "averages over other axes than height and width");
 	return read_single(reader, GRAPH_GLOBAL_AVERAGE_POOL, ACTIVATION_NONE);
 }
@@ -704,7 +705,7 @@ static int read_input(struct reader *reader, flatbuffer_table graph)
 {
 	struct blueprint *blueprint = reader->blueprint;
 	struct tensor *tensor;
-	struct blueprint_node *node;
+	struct blueprint_node *node = NULL;
 	int r;
 
 	reader->inputs = reader->outputs = flatbuffer_vector(&reader->buffer, graph, 1, 4);
