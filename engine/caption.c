@@ -28,6 +28,7 @@ struct caption_writer {
 	struct engine_caption captions[LIMIT_ALTERNATIVES];
 	struct engine_word words[LIMIT_ALTERNATIVES][LIMIT_WORDS];
 	char sentences[LIMIT_ALTERNATIVES][SENTENCE_BYTES];
+	char parts[LIMIT_ALTERNATIVES][SENTENCE_BYTES];
 	struct engine_thing things[THINGS];
 	enum engine_reason reasons[ENGINE_REASONS];
 };
@@ -121,17 +122,51 @@ static double now_ms(void)
 	return (double)time.tv_sec * 1e3 + (double)time.tv_nsec / 1e6;
 }
 
+static float sure_bound(const struct caption_writer *writer,
+			const struct engine_caption_options *options)
+{
+	return options->sure > 0.0f ? options->sure :
+		confidence_parameters(writer->config.confidence)->sure;
+}
+
 static enum engine_band band_of(const struct caption_writer *writer,
 				const struct engine_caption_options *options, float confidence)
 {
 	const struct confidence_parameters *parameters =
 		confidence_parameters(writer->config.confidence);
-	float sure = options->sure > 0.0f ? options->sure : parameters->sure;
 	float refused = options->refused > 0.0f ? options->refused : parameters->refused;
 
 	if (confidence < refused)
 		return ENGINE_BAND_REFUSED;
-	return confidence < sure ? ENGINE_BAND_UNSURE : ENGINE_BAND_SURE;
+	return confidence < sure_bound(writer, options) ? ENGINE_BAND_UNSURE : ENGINE_BAND_SURE;
+}
+
+/* Finds the sure part of a caption that is not sure, and writes its sentence. */
+static void write_part(struct caption_writer *writer, size_t number, size_t candidate,
+		       const struct engine_caption_options *options)
+{
+	struct engine_caption *caption = &writer->captions[number];
+	const char *texts[LIMIT_WORDS];
+	size_t count = 0, article = SIZE_MAX;
+	part_words part = confidence_view_sure_part(writer->view, candidate,
+		sure_bound(writer, options), &caption->sure_part_confidence);
+
+	if (!part)
+		return;
+	for (size_t i = 0; i < caption->word_count; i++) {
+		const char *text = caption->words[i].text;
+
+		if (!(part >> i & 1))
+			continue;
+		/* "an orange cat" without its colour is "a cat" */
+		if (article + 1 == count && i > 0 && !(part >> (i - 1) & 1))
+			texts[article] = strchr("aeiou", text[0]) ? "an" : "a";
+		if (strcmp(text, "a") == 0 || strcmp(text, "an") == 0)
+			article = count;
+		texts[count++] = text;
+	}
+	sentence_write(texts, count, true, writer->parts[number]);
+	caption->sure_part = writer->parts[number];
 }
 
 /* `candidate` is the hypothesis' number in the view. */
@@ -172,8 +207,11 @@ static void write_caption(struct caption_writer *writer, size_t number, size_t c
 		.band = ENGINE_BAND_UNSURE,
 	};
 	if (writer->view) {
-		caption->confidence = confidence_view_caption(writer->view, candidate);
+		caption->confidence = confidence_view_caption(writer->view, candidate,
+							      CONFIDENCE_WHOLE);
 		caption->band = band_of(writer, options, caption->confidence);
+		if (caption->band != ENGINE_BAND_SURE)
+			write_part(writer, number, candidate, options);
 	}
 }
 
@@ -252,7 +290,7 @@ static size_t find_reasons(struct caption_writer *writer, size_t candidate, floa
 
 	if (writer->captions[0].band == ENGINE_BAND_SURE)
 		return 0;
-	confidence_view_signals(writer->view, candidate, signals);
+	confidence_view_signals(writer->view, candidate, CONFIDENCE_WHOLE, signals);
 	if (signals[CONFIDENCE_QUALITY] >= 0.5f)
 		writer->reasons[count++] = ENGINE_REASON_QUALITY;
 	if (unfamiliarity > 1.0f)

@@ -645,18 +645,21 @@ void confidence_view_rank(struct confidence_view *view, unsigned *ret_order)
 	}
 }
 
-void confidence_view_signals(struct confidence_view *view, size_t candidate,
+void confidence_view_signals(struct confidence_view *view, size_t candidate, part_words part,
 			     float ret_signals[CONFIDENCE_SIGNALS])
 {
 	const struct hypothesis *hypothesis = &view->hypotheses[candidate];
 	float words[LIMIT_WORDS][CONFIDENCE_WORD_SIGNALS], confidences[LIMIT_WORDS];
-	size_t count = content_confidences(view, candidate, confidences, words);
+	size_t all = content_confidences(view, candidate, confidences, words), count = 0;
 	float sum = 0.0f, least = 0.0f, agreed = 0.0f, attention = 0.0f;
 
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < all; i++) {
 		float log_confidence = logf(fmaxf(confidences[i], 1e-6f));
 		unsigned place = view->candidates[candidate].content[i];
 
+		if (!(part >> place & 1))
+			continue;
+		count++;
 		sum += log_confidence;
 		least = fminf(least, log_confidence);
 		agreed += words[i][CONFIDENCE_WORD_AGREEMENT];
@@ -678,10 +681,32 @@ void confidence_view_signals(struct confidence_view *view, size_t candidate,
 	ret_signals[CONFIDENCE_LIKENESS] = view->likeness[candidate];
 }
 
-float confidence_view_caption(struct confidence_view *view, size_t candidate)
+float confidence_view_caption(struct confidence_view *view, size_t candidate, part_words part)
 {
 	float signals[CONFIDENCE_SIGNALS];
 
-	confidence_view_signals(view, candidate, signals);
+	confidence_view_signals(view, candidate, part, signals);
 	return logistic(view->confidence->parameters.caption, signals, CONFIDENCE_SIGNALS);
+}
+
+part_words confidence_view_sure_part(struct confidence_view *view, size_t candidate,
+				     float least, float *ret_confidence)
+{
+	part_words parts[PARTS_MAX], best = 0;
+	size_t count = part_find(view->confidence->vocabulary, &view->hypotheses[candidate], parts);
+	float best_confidence = 0.0f;
+
+	for (size_t i = 0; i < count; i++) {
+		float confidence = confidence_view_caption(view, candidate, parts[i]);
+		int longer = __builtin_popcount(parts[i]) - __builtin_popcount(best);
+
+		if (confidence < least || longer < 0 ||
+		    (longer == 0 && confidence <= best_confidence))
+			continue;
+		best = parts[i];
+		best_confidence = confidence;
+	}
+	if (best)
+		*ret_confidence = best_confidence;
+	return best;
 }

@@ -18,6 +18,7 @@
 #include "engine/gguf.h"
 #include "engine/lexeme.h"
 #include "engine/matrix.h"
+#include "engine/part.h"
 #include "engine/vocabulary.h"
 
 /* The signals of a content word. */
@@ -109,14 +110,21 @@ void confidence_view_rank(struct confidence_view *view, unsigned *ret_order);
  * content words. */
 void confidence_view_words(struct confidence_view *view, size_t candidate, float *ret_confidences);
 
-/* Whether the whole caption holds. */
-float confidence_view_caption(struct confidence_view *view, size_t candidate);
+#define CONFIDENCE_WHOLE UINT32_MAX
+
+/* Whether all that these words of the caption say holds. */
+float confidence_view_caption(struct confidence_view *view, size_t candidate, part_words part);
+
+/* The longest part of the caption that holds with this probability, the likelier
+ * of equals; 0 if there is none. */
+part_words confidence_view_sure_part(struct confidence_view *view, size_t candidate,
+				     float least, float *ret_confidence);
 
 /* What the two are computed from, for the fit. The words' signals are those of
  * content words in order; returns how many. */
 size_t confidence_view_word_signals(struct confidence_view *view, size_t candidate,
 				    float ret_signals[][CONFIDENCE_WORD_SIGNALS]);
-void confidence_view_signals(struct confidence_view *view, size_t candidate,
+void confidence_view_signals(struct confidence_view *view, size_t candidate, part_words part,
 			     float ret_signals[CONFIDENCE_SIGNALS]);
 
 float confidence_view_distance(const struct confidence_view *view);

@@ -261,6 +261,10 @@ struct engine_caption {
 	 * band it falls in; −1 and UNSURE for models without confidence. */
 	float confidence;
 	enum engine_band band;
+	/* Of a caption that is not sure: the longest part of it that is, as a sentence,
+	 * and its confidence; NULL if there is none. */
+	const char *sure_part;
+	float sure_part_confidence;
 };
 
 /* A thing that the photo is likely to show, whatever the captions say. */

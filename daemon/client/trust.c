@@ -60,9 +60,11 @@ static void print_json(const struct lab_calibration_report *report)
 		const struct lab_calibration_source *s = &report->sources[i];
 
 		json_array_append_new(sources, json_pack(
-			"{s:s, s:o, s:o, s:o, s:[f, f], s:[f, f], s:[I, I, I], s:[f, f, f], s:f}",
+			"{s:s, s:o, s:o, s:o, s:o, s:f, s:f, s:[f, f], s:[f, f], s:[I, I, I], s:[f, f, f], s:f}",
 			"source", s->source, "before", calibration_json(&s->before), "search",
 			calibration_json(&s->search), "consensus", calibration_json(&s->consensus),
+			"spoken", calibration_json(&s->spoken), "parts", s->parts, "part_words",
+			s->part_words,
 			"word_precision", s->plain_precision, s->precision, "cider_d",
 			s->plain_cider, s->cider, "bands", (json_int_t)s->bands[0],
 			(json_int_t)s->bands[1], (json_int_t)s->bands[2], "band_right",
@@ -96,6 +98,9 @@ static void print_text(const struct lab_calibration_report *report)
 		print_calibration("Before", &s->before);
 		print_calibration("After, the search's captions", &s->search);
 		print_calibration("After, chosen by consensus", &s->consensus);
+		print_calibration("What is spoken", &s->spoken);
+		printf("  Only a sure part is spoken of %.3f, %.1f words on average\n", s->parts,
+		       s->part_words);
 		printf("  Content words right: %.3f by the search, %.3f by consensus; CIDEr-D %.4f and "
 		       "%.4f\n", s->plain_precision, s->precision, s->plain_cider, s->cider);
 		printf("  Sure %zu (right %.2f), unsure %zu (%.2f), refused %zu (%.2f); within the "

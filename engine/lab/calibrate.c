@@ -280,15 +280,20 @@ static int fit_words(struct calibration *calibration, struct engine_error *error
 }
 
 static bool is_right(const struct calibration *calibration, const struct kept *kept,
-		     unsigned candidate)
+		     unsigned candidate, part_words part)
 {
 	const struct hypothesis *hypothesis = &kept->hypotheses[candidate];
 	unsigned content = 0;
 
-	for (unsigned k = 0; k < hypothesis->count; k++)
-		content += lexeme_is_content(vocabulary_lexeme(calibration->model->vocabulary,
-							       hypothesis->words[k]));
-	return kept->supported[candidate] == (1u << content) - 1;
+	for (unsigned k = 0; k < hypothesis->count; k++) {
+		if (!lexeme_is_content(vocabulary_lexeme(calibration->model->vocabulary,
+							 hypothesis->words[k])))
+			continue;
+		if (part >> k & 1 && !(kept->supported[candidate] >> content & 1))
+			return false;
+		content++;
+	}
+	return true;
 }
 
 static unsigned first_choice(struct calibration *calibration)
@@ -299,36 +304,58 @@ static unsigned first_choice(struct calibration *calibration)
 	return order[0];
 }
 
-/* On the captions of the search and of the consensus, for both are given out. */
+static void add_row(struct calibration *calibration, const struct kept *kept, unsigned candidate,
+		    part_words part, size_t *rows)
+{
+	confidence_view_signals(calibration->view, candidate, part,
+				calibration->rows + *rows * CONFIDENCE_SIGNALS);
+	calibration->labels[(*rows)++] = is_right(calibration, kept, candidate, part);
+}
+
+static int ascending(const void *a, const void *b)
+{
+	float first = *(const float *)a, second = *(const float *)b;
+
+	return (first > second) - (first < second);
+}
+
+/* On all that may be given out: the captions of the search and of the consensus,
+ * and the parts of the latter. */
 static int fit_captions(struct calibration *calibration, struct engine_error *error)
 {
-	float distances[1 << 16];
+	float *distances = calloc(calibration->kept_count + 1, sizeof(*distances));
 	size_t rows = 0, photos = 0;
 
+	if (!distances)
+		return engine_fail_memory(error);
 	for (size_t j = 0; j < calibration->kept_count; j++) {
 		const struct kept *kept = &calibration->kept[j];
-		unsigned choices[2] = { 0, 0 };
-		size_t at;
+		part_words parts[PARTS_MAX];
+		size_t part_count;
+		unsigned choice;
 
-		if (!is_fitted(kept) || photos == sizeof(distances) / sizeof(*distances))
+		if (!is_fitted(kept))
 			continue;
 		look(calibration, kept);
-		choices[0] = first_choice(calibration);
-		for (unsigned k = 0; k < 2; k++) {
-			confidence_view_signals(calibration->view, choices[k],
-						calibration->rows + rows * CONFIDENCE_SIGNALS);
-			calibration->labels[rows++] = is_right(calibration, kept, choices[k]);
-		}
-		for (at = photos++; at > 0 &&
-		     distances[at - 1] > confidence_view_distance(calibration->view); at--)
-			distances[at] = distances[at - 1];
-		distances[at] = confidence_view_distance(calibration->view);
+		choice = first_choice(calibration);
+		part_count = part_find(calibration->model->vocabulary, &kept->hypotheses[choice],
+				       parts);
+		add_row(calibration, kept, 0, CONFIDENCE_WHOLE, &rows);
+		add_row(calibration, kept, choice, CONFIDENCE_WHOLE, &rows);
+		for (size_t i = 0; i < part_count; i++)
+			add_row(calibration, kept, choice, parts[i], &rows);
+		distances[photos++] = confidence_view_distance(calibration->view);
 	}
+	if (photos > 0) {
+		qsort(distances, photos, sizeof(*distances), ascending);
+		calibration->parameters.distance_limit =
+			distances[(size_t)(0.95 * (double)(photos - 1))];
+	}
+	free(distances);
 	if (photos == 0)
 		return engine_fail(error, ENGINE_BAD_OPTION, "No photo could be used for the fit.");
 	logistic_fit(calibration->rows, calibration->labels, rows, CONFIDENCE_SIGNALS,
 		     calibration->parameters.caption);
-	calibration->parameters.distance_limit = distances[(size_t)(0.95 * (double)(photos - 1))];
 	return open_view(calibration, error);
 }
 
@@ -502,7 +529,7 @@ static void count_words(const struct calibration *calibration, const struct kept
 /* One source; the arrays have room for every kept photo. */
 static void judge_source(struct calibration *calibration, const struct scorer *scorer,
 			 size_t number, struct judged *before, struct judged *plain,
-			 struct judged *consensus, size_t *ret_count)
+			 struct judged *consensus, struct judged *spoken, size_t *ret_count)
 {
 	struct lab_calibration_source *source = &calibration->report->sources[number];
 	double right[2] = {0}, words[2] = {0}, cider[2] = {0};
@@ -521,16 +548,31 @@ static void judge_source(struct calibration *calibration, const struct scorer *s
 		look(calibration, kept);
 		choice = first_choice(calibration);
 		before[count] = plain[count] = (struct judged){
-			j, number, 0, 0.0, is_right(calibration, kept, 0),
+			j, number, 0, 0.0, is_right(calibration, kept, 0, CONFIDENCE_WHOLE),
 		};
 		before[count].confidence = exp((double)kept->hypotheses[0].log_probability /
 					       (double)(kept->hypotheses[0].count + 1));
-		plain[count].confidence = (double)confidence_view_caption(calibration->view, 0);
+		plain[count].confidence = (double)confidence_view_caption(calibration->view, 0,
+							CONFIDENCE_WHOLE);
 		consensus[count] = (struct judged){
 			j, number, choice,
-			(double)confidence_view_caption(calibration->view, choice),
-			is_right(calibration, kept, choice),
+			(double)confidence_view_caption(calibration->view, choice,
+							CONFIDENCE_WHOLE),
+			is_right(calibration, kept, choice, CONFIDENCE_WHOLE),
 		};
+		spoken[count] = consensus[count];
+		if (consensus[count].confidence < (double)calibration->parameters.sure) {
+			float confidence = 0.0f;
+			part_words part = confidence_view_sure_part(calibration->view, choice,
+				calibration->parameters.sure, &confidence);
+
+			if (part) {
+				spoken[count].confidence = (double)confidence;
+				spoken[count].right = is_right(calibration, kept, choice, part);
+				source->parts++;
+				source->part_words += __builtin_popcount(part);
+			}
+		}
 		calibration->report->trust_ms += now_ms() - started;
 		accepted += confidence_view_distance(calibration->view) <=
 			calibration->parameters.distance_limit;
@@ -558,6 +600,10 @@ static void judge_source(struct calibration *calibration, const struct scorer *s
 	source->before = assess(before, count);
 	source->search = assess(plain, count);
 	source->consensus = assess(consensus, count);
+	source->spoken = assess(spoken, count);
+	if (source->parts > 0.0)
+		source->part_words /= source->parts;
+	source->parts /= (double)count;
 }
 
 static void note_worst(struct calibration *calibration, const struct judged *judged, size_t count)
@@ -598,8 +644,9 @@ static int judge(struct calibration *calibration, struct engine_error *error)
 	struct judged *before = calloc(room, sizeof(*before));
 	struct judged *plain = calloc(room, sizeof(*plain));
 	struct judged *consensus = calloc(room, sizeof(*consensus));
+	struct judged *spoken = calloc(room, sizeof(*spoken));
 	struct scorer scorer;
-	int r = before && plain && consensus ? 0 : engine_fail_memory(error);
+	int r = before && plain && consensus && spoken ? 0 : engine_fail_memory(error);
 
 	for (size_t j = 0; j < calibration->kept_count; j++)
 		source_of(calibration->report,
@@ -608,7 +655,8 @@ static int judge(struct calibration *calibration, struct engine_error *error)
 		r = scorer_open(calibration, &scorer, error);
 	if (r == 0) {
 		for (size_t s = 0; s < calibration->report->source_count; s++) {
-			judge_source(calibration, &scorer, s, before, plain, consensus, &count);
+			judge_source(calibration, &scorer, s, before, plain, consensus,
+				     spoken, &count);
 			note_worst(calibration, consensus, count);
 		}
 		scorer_close(&scorer);
@@ -616,6 +664,7 @@ static int judge(struct calibration *calibration, struct engine_error *error)
 	free(before);
 	free(plain);
 	free(consensus);
+	free(spoken);
 	return r;
 }
 
@@ -704,7 +753,8 @@ static int prepare(struct calibration *calibration, struct engine_error *error)
 		return r;
 	calibration->kept = calloc(calibration->photos->photo_count + 1,
 				   sizeof(*calibration->kept));
-	/* the most content words that all candidates of half the photos can have */
+	/* Rows for all content words of all candidates of half the photos, which
+	 * are more than its captions and their parts. */
 	calibration->rows = calloc((calibration->photos->photo_count + 2) / 2 *
 		(LIMIT_BEAM + GENERATION_CROWD) * LIMIT_WORDS * CONFIDENCE_SIGNALS, sizeof(float));
 	calibration->labels = calloc((calibration->photos->photo_count + 2) / 2 *

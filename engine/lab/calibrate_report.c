@@ -43,6 +43,9 @@ static void write_source(FILE *file, const struct lab_calibration_source *source
 	write_bins(file, &source->search);
 	fprintf(file, "### After: captions chosen by consensus\n\n");
 	write_bins(file, &source->consensus);
+	fprintf(file, "### After: what is spoken\n\nOf %.3f of the captions only a sure part is "
+		"said, %.1f words on average.\n\n", source->parts, source->part_words);
+	write_bins(file, &source->spoken);
 	fprintf(file, "### Consensus\n\nContent words right: %.3f by the search, %.3f by consensus. "
 		"CIDEr-D: %.4f and %.4f.\n\n### Bands\n\n| Band | Captions | Right |\n|---|---|---|\n",
 		source->plain_precision, source->precision, source->plain_cider, source->cider);
@@ -50,11 +53,12 @@ static void write_source(FILE *file, const struct lab_calibration_source *source
 		fprintf(file, "| %s | %zu | %.3f |\n", bands[b], source->bands[b],
 			source->band_right[b]);
 	fprintf(file, "\nWithin the distance that photos are expected at: %.3f.\n\n### Risk by "
-		"coverage\n\n| Coverage | Error before | Error after |\n|---|---|---|\n",
+		"coverage\n\n| Coverage | Error before | Error after | Error of what is spoken |\n"
+		"|---|---|---|---|\n",
 		source->accepted);
 	for (size_t i = 1; i <= 20; i++)
-		fprintf(file, "| %.2f | %.3f | %.3f |\n", (double)i / 20.0, source->before.risk[i],
-			source->consensus.risk[i]);
+		fprintf(file, "| %.2f | %.3f | %.3f | %.3f |\n", (double)i / 20.0,
+			source->before.risk[i], source->consensus.risk[i], source->spoken.risk[i]);
 	fprintf(file, "\n![Risk by coverage, %s](risk-%s.svg)\n\n",
 		source->source, source->source[0] ? source->source : "all");
 }
@@ -78,11 +82,12 @@ static int write_svg(const struct lab_calibration_source *source, const char *pa
 		"font-family=\"sans-serif\" font-size=\"12\">\n<title>Risk by coverage, %s</title>\n"
 		"<desc>Share of wrong captions among the surest, from 5%% to all of them. Dashed: by "
 		"the words' mean probability, from %.2f to %.2f. Solid: by calibrated confidence, "
-		"from %.2f to %.2f.</desc>\n"
+		"from %.2f to %.2f. Dotted: of what is spoken, from %.2f to %.2f.</desc>\n"
 		"<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n"
 		"<path d=\"M%.0f %.0fV%.0fH%.0f\" fill=\"none\" stroke=\"#000\"/>\n",
 		WIDTH + 2 * MARGIN, HEIGHT + 2 * MARGIN, source->source, source->before.risk[1],
 		source->before.risk[20], source->consensus.risk[1], source->consensus.risk[20],
+		source->spoken.risk[1], source->spoken.risk[20],
 		MARGIN, MARGIN, MARGIN + HEIGHT, MARGIN + WIDTH);
 	for (unsigned i = 0; i <= 4; i++) {
 		double share = (double)i / 4.0;
@@ -97,6 +102,7 @@ static int write_svg(const struct lab_calibration_source *source, const char *pa
 		MARGIN + HEIGHT + 32, MARGIN, MARGIN - 12);
 	write_curve(file, source->before.risk, " stroke-dasharray=\"6 4\"");
 	write_curve(file, source->consensus.risk, "");
+	write_curve(file, source->spoken.risk, " stroke-dasharray=\"2 3\"");
 	fprintf(file, "</svg>\n");
 	return fclose(file) == 0 ? 0 : -errno;
 }

@@ -263,6 +263,10 @@ struct lab_calibration_source {
 	/* The search's own captions with their words' mean probability, the same with
 	 * calibrated confidence, and consensus captions with it. */
 	struct lab_calibration before, search, consensus;
+	/* What is spoken: the sure part where the whole consensus caption is not sure
+	 * and has one. */
+	struct lab_calibration spoken;
+	double parts, part_words;	/* share of such, and their mean words */
 	double plain_precision, precision;	/* of content words */
 	double plain_cider, cider;
 	size_t bands[3];			/* consensus captions sure, unsure, refused */
