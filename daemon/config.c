@@ -40,6 +40,9 @@ static const char *const log_levels[] = { "error", "warning", "info", "debug", N
 #define CHOICE(name, member, initial, choices, help) \
 	{ name, CONFIG_CHOICE, AT(member), initial, 0, 0, choices, help }
 
+#define REAL(name, member, initial, minimum, maximum, help) \
+	{ name, CONFIG_REAL, AT(member), initial, minimum, maximum, NULL, help }
+
 static const struct config_key model_keys[] = {
 	PATH("path", model_path, "", "The model file. Empty: the one that was installed."),
 	NUMBER("threads", model_threads, "0", 0, 16,
@@ -53,6 +56,12 @@ static const struct config_key caption_keys[] = {
 	CHOICE("verbosity", caption_verbosity, "normal", config_verbosities,
 	       "What is spoken. brief: the sentence alone; normal: warnings too; full: also how "
 	       "sure it is, and other sentences that were asked for."),
+	REAL("sure", trust_sure, "0", 0, 1,
+	     "The confidence from which on a caption is said as it is; below, what is said says "
+	     "that it may be wrong. 0: as the model was calibrated."),
+	REAL("refused", trust_refused, "0", 0, 1,
+	     "The confidence below which a caption is not said; only what of it is sure. 0: as "
+	     "the model was calibrated."),
 	NUMBER("timeout", caption_timeout, "30", 1, 600,
 	       "Seconds after which a description that does not end is given up."),
 };
@@ -88,9 +97,6 @@ static const char *const camera_kinds[] = { "v4l2", "command", "folder", "http",
 static const char *const camera_formats[] = { "auto", "mjpg", "yuyv", "nv12", "grey", NULL };
 static const char *const actions[] = { "none", "look", "repeat", "stop", "watch", "detail",
 				       "status", NULL };
-
-#define REAL(name, member, initial, minimum, maximum, help) \
-	{ name, CONFIG_REAL, AT(member), initial, minimum, maximum, NULL, help }
 
 #define IN(type, name, kind, member, initial, minimum, maximum, choices, help) \
 	{ name, kind, offsetof(struct type, member), initial, minimum, maximum, choices, help }

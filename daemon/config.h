@@ -49,6 +49,7 @@ struct config {
 	/* [caption] */
 	unsigned caption_beam;
 	enum config_verbosity caption_verbosity;
+	double trust_sure, trust_refused;
 	unsigned caption_timeout;
 	/* [speech] */
 	char *speech_voice;

@@ -86,8 +86,11 @@ int describe_picture(const struct engine_model *model, struct engine_context *co
 		.search = ENGINE_SEARCH_BEAM,
 		.beam = options->beam,
 		.alternatives = options->alternatives,
+		.sure = options->trust.sure,
+		.refused = options->trust.refused,
 		.cancel = cancel,
 	};
+	char worded[TRUST_BYTES];
 	const struct engine_result *result = NULL;
 	struct engine_quality quality = { .verdict = ENGINE_QUALITY_FINE };
 	struct engine_error error = { "" };
@@ -110,9 +113,12 @@ int describe_picture(const struct engine_model *model, struct engine_context *co
 	if (r == 0 && quality.verdict == ENGINE_QUALITY_REFUSE) {
 		caption = quality_sentence(&quality);
 	} else if (r == 0) {
+		search.quality = &quality;
 		r = engine_describe(context, image, &search, &result, &error);
-		if (r == 0)
-			caption = result->caption_count ? result->captions[0].sentence : "";
+		if (r == 0) {
+			trust_write(result, worded);
+			caption = worded;
+		}
 	}
 	if (r) {
 		engine_image_free(image);

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 
 #include "daemon/failure.h"
+#include "daemon/trust.h"
 #include "engine/engine.h"
 
 struct describe_options {
@@ -19,6 +20,7 @@ struct describe_options {
 	unsigned alternatives;	/* different captions in all; 0 counts as 1 */
 	bool anything;		/* describe it whatever it looks like */
 	struct engine_quality_limits limits;	/* of what is not described, otherwise */
+	struct trust_bounds trust;	/* of how it is worded */
 };
 
 /* Pixels instead of a file: what a camera or screen delivers. `width` 0 means

@@ -8,9 +8,12 @@
 #include <math.h>
 
 #include "daemon/quality.h"
+#include "daemon/trust.h"
 
 double details_confidence(const struct engine_caption *caption)
 {
+	if (caption->confidence >= 0.0f)
+		return (double)caption->confidence;
 	return exp((double)caption->log_probability / ((double)caption->word_count + 1.0));
 }
 
@@ -34,9 +37,13 @@ static json_t *words_of(const struct engine_caption *caption)
 	for (size_t i = 0; i < caption->word_count; i++) {
 		const struct engine_word *word = &caption->words[i];
 
-		json_array_append_new(words, json_pack("{s:o, s:o}", "text", text(word->text),
-						       "probability",
-						       rounded(exp((double)word->log_probability))));
+		json_t *object = json_pack("{s:o, s:o}", "text", text(word->text), "probability",
+					   rounded(exp((double)word->log_probability)));
+
+		if (word->confidence >= 0.0f)
+			json_object_set_new(object, "confidence",
+					    rounded((double)word->confidence));
+		json_array_append_new(words, object);
 	}
 	return words;
 }
@@ -55,6 +62,7 @@ static void add_captions(json_t *details, const struct engine_result *result)
 
 	json_object_set_new(details, "confidence",
 			    rounded(details_confidence(&result->captions[0])));
+	trust_add_details(details, result);
 	set_list(details, "words", words_of(&result->captions[0]));
 	for (size_t i = 1; i < result->caption_count; i++) {
 		const struct engine_caption *caption = &result->captions[i];

@@ -5,8 +5,20 @@
  * It is JSON because it crosses a process boundary, is printed by the client
  * and is translated, value by value, into D-Bus's a{sv}. Its keys:
  *
- *   confidence    number, 0 to 1: the geometric mean of the words' probabilities
- *   words         list of { text, probability } in the order of the sentence
+ *   confidence    number, 0 to 1: the calibrated probability that all content
+ *                 words are right; of models without calibration the geometric
+ *                 mean of the words' probabilities
+ *   band          "sure", "unsure" or "refused"; this and the next five only of
+ *                 calibrated models
+ *   reasons       list of "words", "disagreement", "unfamiliar", "quality": why it
+ *                 is not sure
+ *   sentence      the caption itself, without what is said of its doubt
+ *   sure_part     { caption, confidence }: the longest part that is sure
+ *   things        list of { text, probability }: nouns that are likely anyhow
+ *   unfamiliarity number: above 1 the picture is farther from the training
+ *                 photos than 95% of photos are
+ *   words         list of { text, probability } in the order of the sentence;
+ *                 content words of calibrated models also have a confidence
  *   alternatives  list of { caption, confidence, words }; absent when none
  *   timings       { decode, preprocess, encode, generate, total } in milliseconds
  *   warnings      list of sentences; absent when there is none

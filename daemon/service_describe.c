@@ -19,6 +19,7 @@
 #include "daemon/options.h"
 #include "daemon/phrase.h"
 #include "daemon/quality.h"
+#include "daemon/trust.h"
 #include "daemon/service.h"
 #include "daemon/variant.h"
 
@@ -92,7 +93,8 @@ json_t *service_job_options(struct service *service, unsigned beam, unsigned alt
 	struct engine_quality_limits limits;
 
 	quality_limits(service->config, &limits);
-	return json_pack("{s:i, s:i, s:o}", "beam", (int)beam, "alternatives", (int)alternatives,
+	return json_pack("{s:i, s:i, s:o, s:o}", "beam", (int)beam, "alternatives",
+			 (int)alternatives, "trust", trust_option(trust_bounds(service->config)),
 			 "quality", anything ? json_false() : quality_option(&limits));
 }
 

@@ -22,6 +22,7 @@
 #include "daemon/log.h"
 #include "daemon/packet.h"
 #include "daemon/quality.h"
+#include "daemon/trust.h"
 #include "daemon/sandbox.h"
 
 struct process {
@@ -77,6 +78,7 @@ static void describe(struct process *process, json_t *request, int picture)
 
 	options.anything = !quality_read_option(json_object_get(request, "quality"),
 						&options.limits);
+	options.trust = trust_read_option(json_object_get(request, "trust"));
 	if (describe_picture(process->model, process->context, picture, &raw, &options,
 			     &process->cancel, &document, &failure))
 		document = failure_document(&failure);

@@ -17,6 +17,7 @@
 #include "daemon/describe.h"
 #include "daemon/phrase.h"
 #include "daemon/quality.h"
+#include "daemon/trust.h"
 #include "daemon/variant.h"
 #include "tts/tts.h"
 
@@ -283,6 +284,7 @@ static int open_alone(struct session *session, struct failure *failure)
 
 	if (r == 0) {
 		quality_limits(session->config, &session->options.limits);
+		session->options.trust = trust_bounds(session->config);
 		r = open_engine(session, failure);
 	}
 	if (r == 0 && session->speak && open_voice(session, &silent)) {
