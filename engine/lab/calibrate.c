@@ -28,6 +28,8 @@
 #include "engine/model.h"
 #include "engine/sentence.h"
 
+#define TIMED 100u	/* photos that are searched without confidence, too */
+
 /* A photo's search, kept. */
 struct kept {
 	struct hypothesis *hypotheses;
@@ -64,6 +66,8 @@ struct calibration {
 	float *rows;
 	bool *labels;
 	struct lab_calibration_report *report;
+	double plain_ms, crowd_ms, trust_ms;	/* sums, over these counts: */
+	size_t timed, judged;			/* plain, trust; crowd: kept_count */
 };
 
 static void progress(const struct calibration *calibration, const char *step, size_t done,
@@ -215,7 +219,6 @@ static int search(struct calibration *calibration, struct engine_error *error)
 		model->info.class_count ? calibration->classes : NULL,
 	};
 	struct engine_caption_options options = { .beam = model->beam };
-	struct lab_calibration_report *report = calibration->report;
 	const struct hypothesis *found;
 	size_t count;
 	int r = 0;
@@ -229,15 +232,18 @@ static int search(struct calibration *calibration, struct engine_error *error)
 		*kept = (struct kept){ .photo = p, .record = calibration->records[p] };
 		features_get(calibration->features, kept->record, calibration->pool,
 			     calibration->grid, calibration->classes);
-		started = now_ms();
-		r = generation_run(calibration->generation, &features, &options, 0, &found, &count,
-				   error);
-		report->plain_ms += now_ms() - started;
+		if (calibration->kept_count < TIMED) {
+			started = now_ms();
+			r = generation_run(calibration->generation, &features, &options, 0, &found,
+					   &count, error);
+			calibration->plain_ms += now_ms() - started;
+			calibration->timed++;
+		}
 		started = now_ms();
 		if (r == 0)
 			r = generation_run(calibration->generation, &features, &options,
 					   GENERATION_CROWD, &found, &count, error);
-		report->trust_ms += now_ms() - started;
+		calibration->crowd_ms += now_ms() - started;
 		if (r == 0)
 			r = measure_quality(calibration->options->images,
 					    calibration->photos->photos[p].file_name, &kept->quality,
@@ -573,7 +579,8 @@ static void judge_source(struct calibration *calibration, const struct scorer *s
 				source->part_words += __builtin_popcount(part);
 			}
 		}
-		calibration->report->trust_ms += now_ms() - started;
+		calibration->trust_ms += now_ms() - started;
+		calibration->judged++;
 		accepted += confidence_view_distance(calibration->view) <=
 			calibration->parameters.distance_limit;
 		band = consensus[count].confidence >= (double)calibration->parameters.sure ? 0 :
@@ -814,9 +821,13 @@ int lab_calibrate(const struct lab_calibrate_options *options, const char *outpu
 	if (r == 0)
 		r = fit_captions(&calibration, error);
 	if (r == 0) {
-		calibration.report->plain_ms /= (double)calibration.kept_count;
-		calibration.report->trust_ms /= (double)calibration.kept_count;
 		r = judge(&calibration, error);
+	}
+	if (r == 0) {
+		calibration.report->plain_ms = calibration.plain_ms / (double)calibration.timed;
+		calibration.report->trust_ms =
+			calibration.crowd_ms / (double)calibration.kept_count +
+			calibration.trust_ms / (double)(calibration.judged > 0 ? calibration.judged : 1);
 	}
 	if (r == 0 && output)
 		r = write_model(&calibration, output, error);
