@@ -283,6 +283,68 @@ def networks():
     write("tflite", "quantised.tflite", tflite(True))
 
 
+def message(*fields):
+    """A protocol buffer: (number, value) with int, float, str, bytes or a message."""
+    def varint(n):
+        n &= (1 << 64) - 1
+        out = b""
+        while n > 127:
+            out += bytes([n & 127 | 128])
+            n >>= 7
+        return out + bytes([n])
+
+    out = b""
+    for number, value in fields:
+        if isinstance(value, int):
+            out += varint(number << 3) + varint(value)
+        elif isinstance(value, float):
+            out += varint(number << 3 | 5) + struct.pack("<f", value)
+        else:
+            data = value.encode() if isinstance(value, str) else value
+            out += varint(number << 3 | 2) + varint(len(data)) + data
+    return out
+
+
+def onnx():
+    rng = random.Random(3)
+
+    def tensor(name, *dims):
+        count = 1
+        for d in dims:
+            count *= d
+        return message(*[(1, d) for d in dims], (2, 1), (8, name),
+                       (9, struct.pack("<%df" % count, *[rng.uniform(-1, 1)
+                                                         for _ in range(count)])))
+
+    def node(kind, inputs, output, *attributes):
+        return message(*[(1, i) for i in inputs], (2, output), (3, kind), (4, kind),
+                       *[(5, a) for a in attributes])
+
+    def ints(name, *values):
+        return message((1, name), *[(8, v) for v in values])
+
+    def value(name, *dims):
+        shape = message(*[(1, message((1, d))) for d in dims])
+        return message((1, name), (2, message((1, message((1, 1), (2, shape))))))
+
+    nodes = [
+        node("Conv", ["x", "w", "b"], "c", ints("kernel_shape", 3, 3), ints("pads", 1, 1, 1, 1),
+             ints("strides", 2, 2)),
+        node("BatchNormalization", ["c", "g", "h", "m", "v"], "n",
+             message((1, "epsilon"), (2, 1e-5))),
+        node("Relu", ["n"], "r"),
+        node("GlobalAveragePool", ["r"], "p"),
+        node("Flatten", ["p"], "f"),
+        node("Gemm", ["f", "u", "t"], "y", message((1, "transB"), (3, 1))),
+    ]
+    graph = message(*[(1, n) for n in nodes], (2, "seed"),
+                    *[(5, t) for t in (tensor("w", 4, 3, 3, 3), tensor("b", 4), tensor("g", 4),
+                                       tensor("h", 4), tensor("m", 4), tensor("v", 4),
+                                       tensor("u", 5, 4), tensor("t", 5))],
+                    (11, value("x", 1, 3, 8, 8)), (12, value("y", 1, 5)))
+    write("onnx", "small.onnx", message((1, 8), (7, graph), (8, message((2, 13)))))
+
+
 def weights():
     header = {"__metadata__": {"name": "small", "licence": "none"},
               "image.weight": {"dtype": "F16", "shape": [2, 3], "data_offsets": [0, 12]},
@@ -295,6 +357,7 @@ def weights():
 
 if __name__ == "__main__":
     networks()
+    onnx()
     weights()
     pictures()
     streams()
