@@ -53,7 +53,8 @@ def compare(name, opset, folded, folder):
     head = [layer for layer in network.modules() if isinstance(layer, torch.nn.Linear) and
             layer.out_features == 1000 or layer is getattr(network, 'fc', None)][-1]
     head.register_forward_hook(lambda layer, given, out: seen.update(
-        pool=given[0].numpy().ravel(), classes=torch.softmax(out, 1).numpy().ravel()))
+        pool=given[0].detach().numpy().ravel(),
+        classes=torch.softmax(out, 1).detach().numpy().ravel()))
     picture = Image.open(PHOTO).convert('RGB').resize((side, side), Image.BILINEAR)
     pixels = (np.asarray(picture).astype('f4') - 127.5) / 127.5
     given = torch.from_numpy(pixels.transpose(2, 0, 1).copy())[None]
