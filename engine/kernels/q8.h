@@ -19,6 +19,11 @@ extern const struct kernel average_pool_q8;
 extern const struct kernel global_average_pool_q8;
 extern const struct kernel concat_q8;
 extern const struct kernel clamp_q8;
+extern const struct kernel depthwise_q8;
+extern const struct kernel add_q8;
+extern const struct kernel multiply_q8;
+extern const struct kernel sigmoid_q8;
+extern const struct kernel swish_q8;
 
 /* What a value is stored as, 0 to 255. */
 static inline uint8_t q8_store(float value, struct graph_quantisation q)

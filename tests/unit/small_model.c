@@ -197,8 +197,11 @@ struct small_model small_model_quantised(void)
 	struct small_model model;
 	struct blueprint_node *node;
 	uint64_t state = 7;
-	const float scales[] = { 1.0f / 128, 0.04f, 0.04f, 0.06f, 0.05f, 0.06f, 0.06f, 0.06f, 0.2f };
-	const int32_t zeros[] = { 128, 0, 0, 0, 0, 0, 0, 0, 100 };
+	const float scales[] = {
+		1.0f / 128, 0.04f, 0.04f, 0.06f, 0.05f, 0.06f, 0.06f, 0.05f, 0.07f, 1.0f / 255,
+		0.06f, 0.05f, 0.05f, 0.2f,
+	};
+	const int32_t zeros[] = { 128, 0, 0, 0, 0, 0, 0, 90, 60, 0, 70, 10, 10, 100 };
 
 	small_convolution(blueprint, "stem", 0, 16, 3, 2, 0, 1, &state);
 	node = add(blueprint, GRAPH_MAX_POOL, "largest", (unsigned[]){ 1 }, 1);
@@ -209,11 +212,16 @@ struct small_model small_model_quantised(void)
 	node->shape.channels = 32;
 	node = add(blueprint, GRAPH_AVERAGE_POOL, "mean", (unsigned[]){ 5 }, 1);
 	set_window(node, 3, 1, 1);
-	node = add(blueprint, GRAPH_AVERAGE_POOL, "pool", (unsigned[]){ 6 }, 1);
+	small_convolution(blueprint, "depthwise", 6, 32, 3, 1, 1, 32, &state);
+	add(blueprint, GRAPH_ADD, "residual", (unsigned[]){ 7, 6 }, 2);
+	add(blueprint, GRAPH_SIGMOID, "gate", (unsigned[]){ 8 }, 1);
+	add(blueprint, GRAPH_MULTIPLY, "gated", (unsigned[]){ 8, 9 }, 2);
+	add(blueprint, GRAPH_SWISH, "swish", (unsigned[]){ 10 }, 1);
+	node = add(blueprint, GRAPH_AVERAGE_POOL, "pool", (unsigned[]){ 11 }, 1);
 	node->window.kernel_height = node->shape.height;
 	node->window.kernel_width = node->shape.width;
 	node->shape.height = node->shape.width = 1;
-	small_convolution(blueprint, "head", 7, 11, 1, 1, 0, 1, &state);
+	small_convolution(blueprint, "head", 12, 11, 1, 1, 0, 1, &state);
 	for (unsigned i = 0; i < blueprint->count; i++) {
 		node = &blueprint->nodes[i];
 		node->quantisation = (struct graph_quantisation){ scales[i], zeros[i] };
@@ -222,9 +230,9 @@ struct small_model small_model_quantised(void)
 		if (node->weights)
 			quantise(node);
 	}
-	blueprint->grid = 6;
-	blueprint->pool = 7;
-	blueprint->classes = 8;
+	blueprint->grid = 11;
+	blueprint->pool = 12;
+	blueprint->classes = 13;
 	model = small_model_write(blueprint);
 	blueprint_free(blueprint);
 	return model;

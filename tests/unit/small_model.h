@@ -18,7 +18,7 @@ struct small_model {
 
 /* Every operator of the engine in one graph of 12 × 10 pixels; no decoder. */
 struct small_model small_model_all_operators(void);
-/* Convolutions, pools and a concat, with 8-bit weights and values throughout. */
+/* Nearly as many operators, with 8-bit weights and values throughout. */
 struct small_model small_model_quantised(void);
 /* Any blueprint as a model file. */
 struct small_model small_model_write(const struct blueprint *blueprint);
