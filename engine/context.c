@@ -25,7 +25,7 @@ int engine_context_open(const struct engine_model *model,
 		return engine_fail(error, ENGINE_BAD_OPTION,
 				   "%u threads were asked for; 1 to %u are possible.",
 				   options->threads, LIMIT_THREADS);
-	if ((unsigned)options->path > ENGINE_PATH_BLAS)
+	if ((unsigned)options->path > ENGINE_PATH_FLOAT)
 		return engine_fail(error, ENGINE_BAD_OPTION, "The path %d is unknown.",
 				   (int)options->path);
 	context = calloc(1, sizeof(*context));

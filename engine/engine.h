@@ -176,6 +176,7 @@ enum engine_path {
 	ENGINE_PATH_AUTO,	/* the fastest that fits the model and the processor */
 	ENGINE_PATH_REFERENCE,	/* plain C, for tests */
 	ENGINE_PATH_BLAS,	/* 32-bit, im2col + OpenBLAS */
+	ENGINE_PATH_FLOAT,	/* the fastest in 32 bits, whatever the model */
 };
 
 struct engine_context_options {

@@ -9,7 +9,7 @@
 
 /* Which of the paths a caller may ask for take a kernel. */
 enum {
-	FAST = 1 << ENGINE_PATH_AUTO,
+	FAST = 1 << ENGINE_PATH_AUTO | 1 << ENGINE_PATH_FLOAT,
 	PLAIN = 1 << ENGINE_PATH_REFERENCE,
 	BLAS = 1 << ENGINE_PATH_BLAS,
 };
