@@ -26,146 +26,53 @@
 #include <sys/mman.h>
 
 #include "engine/error.h"
+#include "engine/implicit_gemm.h"
 
-#define ALIGNMENT 64
-/* The most rows any kernel does; pointers and sums stand for that many more. */
-#define ROWS_MAX 16
-#define COLUMNS_MAX 96
 /* Sums of 8-bit products cannot leave 32 bits up to here. */
 #define DEPTH_MAX 32768u
 
-/* A column of output channels. */
-struct column {
-	const struct conv_q8_kernel *kernel;
-	unsigned begin, channels;
-	size_t block_cost;	/* of `kernel->rows` pixels, in multiply steps */
-	int8_t *weights;
-	int32_t *bias;
-	float *scale;
-};
-
 struct conv_q8 {
 	const struct isa *isa;
-	unsigned input_height, input_width, input_channels;
-	unsigned output_height, output_width;
-	unsigned kernel_height, kernel_width, stride_y, stride_x, pad_top, pad_left;
+	struct gemm_window window;
+	unsigned input_channels;
 	/* How the weights are packed. */
 	size_t tap_count, tap_bytes;
 	bool padded;
 	uint8_t input_zero;
 	int32_t row_factor;
 	struct requantisation requantisation;
-	struct column *columns;
+	struct gemm_column *columns;
 	size_t column_count;
 };
 
 struct conv_q8_set {
 	struct conv_q8 *convs;
 	size_t count;
-	struct column *columns;
+	struct gemm_column *columns;
 	size_t column_count;
 	void *memory;
 	size_t memory_size;
 };
 
-static size_t round_up(size_t n, size_t multiple)
-{
-	return (n + multiple - 1) / multiple * multiple;
-}
-
 static size_t pixel_count(const struct conv_q8 *conv)
 {
-	return (size_t)conv->output_height * conv->output_width;
+	return (size_t)conv->window.output_height * conv->window.output_width;
 }
 
 /* --- Packing ------------------------------------------------------------------ */
 
-/* Time a block takes: products, or loads where those are more. */
-static size_t block_cost(const struct conv_q8_kernel *kernel, unsigned narrowest)
-{
-	size_t vectors = kernel->columns / narrowest, rows = kernel->rows;
-	size_t products = vectors * rows, loads = vectors + rows;
-
-	return (products > loads ? products : loads) + 2;
-}
-
-/* Cuts `channels` into columns at the least cost. Returns their number; writes
- * them when `ret_columns` is not NULL. */
-static size_t cut_columns(const struct conv_q8_kernels *table, size_t pixels, unsigned channels,
-			  struct column *ret_columns)
-{
-	unsigned narrowest = table->kernels[table->count - 1].columns;
-	size_t widest = table->kernels[0].columns / narrowest;
-	size_t units = (channels + narrowest - 1) / narrowest;
-	/* cost[u] of the cheapest cut of u units, for the last WINDOW u */
-	enum { WINDOW = 16 };
-	size_t cost[WINDOW + 1], count = 0;
-	const struct conv_q8_kernel *choice[WINDOW + 1];
-	unsigned begin = 0;
-
-	/* Far from the end the widest kernel is always right. */
-	while (units > WINDOW) {
-		if (ret_columns)
-			ret_columns[count] = (struct column){
-				.kernel = &table->kernels[0],
-				.begin = begin,
-				.channels = table->kernels[0].columns,
-				.block_cost = block_cost(&table->kernels[0], narrowest),
-			};
-		count++;
-		begin += table->kernels[0].columns;
-		units -= widest;
-	}
-	cost[0] = 0;
-	for (size_t u = 1; u <= units; u++) {
-		cost[u] = SIZE_MAX;
-		for (size_t k = 0; k < table->count; k++) {
-			const struct conv_q8_kernel *kernel = &table->kernels[k];
-			size_t width = kernel->columns / narrowest;
-			size_t blocks = (pixels + kernel->rows - 1) / kernel->rows;
-			size_t sum;
-
-			if (width > u)
-				continue;
-			sum = cost[u - width] + blocks * block_cost(kernel, narrowest);
-			if (sum < cost[u]) {
-				cost[u] = sum;
-				choice[u] = kernel;
-			}
-		}
-	}
-	while (units > 0) {
-		/* the narrowest kernel fits everywhere, so each place has a choice */
-		// NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign)
-		const struct conv_q8_kernel *kernel = choice[units];
-		unsigned left = channels - begin;
-
-		if (ret_columns)
-			ret_columns[count] = (struct column){
-				.kernel = kernel,
-				.begin = begin,
-				.channels = left < kernel->columns ? left : kernel->columns,
-				.block_cost = block_cost(kernel, narrowest),
-			};
-		count++;
-		begin += kernel->columns;
-		units -= kernel->columns / narrowest;
-	}
-	return count;
-}
-
-static size_t column_weights_size(const struct conv_q8 *conv, const struct column *column)
+static size_t column_weights_size(const struct conv_q8 *conv, const struct gemm_column *column)
 {
 	size_t group = conv->isa->conv_q8.group;
 
-	return round_up(conv->tap_count * round_up(conv->tap_bytes, group) * column->kernel->columns,
-			ALIGNMENT);
+	return gemm_round_up(conv->tap_count * gemm_round_up(conv->tap_bytes, group) * column->kernel->columns,
+			GEMM_ALIGNMENT);
 }
 
-static size_t column_size(const struct conv_q8 *conv, const struct column *column)
+static size_t column_size(const struct conv_q8 *conv, const struct gemm_column *column)
 {
 	return column_weights_size(conv, column) +
-	       2 * round_up(column->kernel->columns * sizeof(int32_t), ALIGNMENT);
+	       2 * gemm_round_up(column->kernel->columns * sizeof(int32_t), GEMM_ALIGNMENT);
 }
 
 /* What must be added to the weight of the description, as uint8, to be stored. */
@@ -206,11 +113,11 @@ static void pack_words(const uint8_t *rows, size_t depth, size_t width, uint32_t
 }
 
 static void pack_weights(const struct conv_q8_description *d, const struct conv_q8 *conv,
-			 struct column *column)
+			 struct gemm_column *column)
 {
 	const struct conv_q8_kernels *table = &conv->isa->conv_q8;
 	size_t depth = conv->tap_count * conv->tap_bytes, group = table->group;
-	size_t width = column->kernel->columns, groups = round_up(conv->tap_bytes, group) / group;
+	size_t width = column->kernel->columns, groups = gemm_round_up(conv->tap_bytes, group) / group;
 	const uint8_t *rows = (const uint8_t *)d->weights + column->begin * depth;
 	uint8_t flip = weight_flip(d, table);
 	uint8_t *packed = (uint8_t *)column->weights;
@@ -242,13 +149,15 @@ static int32_t offset_sum(const uint8_t *weights, size_t depth, uint8_t flip, bo
 }
 
 static void pack_column(const struct conv_q8_description *d, const struct conv_q8 *conv,
-			struct column *column)
+			struct gemm_column *column)
 {
 	const struct conv_q8_kernels *table = &conv->isa->conv_q8;
 	size_t depth = conv->tap_count * conv->tap_bytes;
 	int32_t input_offset = table->activation_offset - d->input_zero;
 	int32_t constant = -(int32_t)depth * d->input_zero * conv->row_factor;
 	uint8_t flip = weight_flip(d, table);
+
+	int32_t *bias = column->bias;
 
 	pack_weights(d, conv, column);
 	memset(column->bias, 0, column->kernel->columns * sizeof(int32_t));
@@ -258,9 +167,9 @@ static void pack_column(const struct conv_q8_description *d, const struct conv_q
 		const uint8_t *weights = (const uint8_t *)d->weights + channel * depth;
 		float scale = d->weight_scales[d->weight_scale_count > 1 ? channel : 0];
 
-		column->bias[n] = (d->bias ? d->bias[channel] : 0) + constant;
+		bias[n] = (d->bias ? d->bias[channel] : 0) + constant;
 		if (input_offset != 0)
-			column->bias[n] += input_offset *
+			bias[n] += input_offset *
 				offset_sum(weights, depth, flip, table->weight_offset == 128);
 		column->scale[n] = (float)((double)d->input_scale * (double)scale /
 					   (double)d->output_scale);
@@ -324,31 +233,22 @@ static int check(const struct conv_q8_description *d, size_t index, const struct
 static void describe(struct conv_q8 *conv, const struct conv_q8_description *d,
 		     const struct isa *isa)
 {
-	size_t last_column = (size_t)(d->output_width - 1) * d->stride_x + d->kernel_width;
-	size_t last_row = (size_t)(d->output_height - 1) * d->stride_y + d->kernel_height;
-	bool in_width = d->pad_left == 0 && last_column <= d->input_width;
-	bool in_height = d->pad_top == 0 && last_row <= d->input_height;
 	const struct conv_q8_kernels *table = &isa->conv_q8;
 	int32_t weight_zero = d->weight_zero + (d->weights_signed ? 128 : 0);
 	struct requantisation *r = &conv->requantisation;
 
 	*conv = (struct conv_q8){
 		.isa = isa,
-		.input_height = d->input_height,
-		.input_width = d->input_width,
+		.window = {
+			d->input_height, d->input_width, d->output_height, d->output_width,
+			d->kernel_height, d->kernel_width, d->stride_y, d->stride_x, d->pad_top,
+			d->pad_left,
+		},
 		.input_channels = d->input_channels,
-		.output_height = d->output_height,
-		.output_width = d->output_width,
-		.kernel_height = d->kernel_height,
-		.kernel_width = d->kernel_width,
-		.stride_y = d->stride_y,
-		.stride_x = d->stride_x,
-		.pad_top = d->pad_top,
-		.pad_left = d->pad_left,
-		.padded = !in_width || !in_height,
 		.input_zero = (uint8_t)d->input_zero,
 		.row_factor = (int32_t)table->weight_offset - weight_zero,
 	};
+	conv->padded = gemm_is_padded(&conv->window);
 	conv->tap_count = (size_t)d->kernel_height * d->kernel_width;
 	conv->tap_bytes = d->input_channels;
 	/* Whole groups look the same packed either way; others are padded. */
@@ -389,7 +289,7 @@ static void pack_share(void *argument, unsigned index, unsigned count)
 	threadpool_share(set->memory_size, 1, index, count, &begin, &end);
 	for (size_t i = 0; i < set->count; i++)
 		for (size_t c = 0; c < set->convs[i].column_count; c++) {
-			struct column *column = &set->convs[i].columns[c];
+			struct gemm_column *column = &set->convs[i].columns[c];
 
 			if (at >= begin && at < end)
 				pack_column(&packing->descriptions[i], &set->convs[i], column);
@@ -405,9 +305,9 @@ static size_t place_columns(struct conv_q8_set *set, char *memory)
 	for (size_t i = 0; i < set->count; i++)
 		for (size_t c = 0; c < set->convs[i].column_count; c++) {
 			struct conv_q8 *conv = &set->convs[i];
-			struct column *column = &conv->columns[c];
+			struct gemm_column *column = &conv->columns[c];
 			size_t weights = column_weights_size(conv, column);
-			size_t vector = round_up(column->kernel->columns * sizeof(int32_t), ALIGNMENT);
+			size_t vector = gemm_round_up(column->kernel->columns * sizeof(int32_t), GEMM_ALIGNMENT);
 
 			if (memory) {
 				column->weights = (int8_t *)(memory + at);
@@ -441,7 +341,8 @@ int conv_q8_set_open(const struct conv_q8_description *descriptions, size_t coun
 		if (r != 0)
 			goto fail;
 		describe(&set->convs[i], &descriptions[i], isa);
-		set->column_count += cut_columns(&isa->conv_q8, pixel_count(&set->convs[i]),
+		set->column_count += gemm_cut(isa->conv_q8.kernels, isa->conv_q8.count,
+						 pixel_count(&set->convs[i]),
 						 descriptions[i].output_channels, NULL);
 	}
 	set->columns = calloc(set->column_count ? set->column_count : 1, sizeof(*set->columns));
@@ -453,13 +354,14 @@ int conv_q8_set_open(const struct conv_q8_description *descriptions, size_t coun
 		struct conv_q8 *conv = &set->convs[i];
 
 		conv->columns = set->columns + at;
-		conv->column_count = cut_columns(&isa->conv_q8, pixel_count(conv),
+		conv->column_count = gemm_cut(isa->conv_q8.kernels, isa->conv_q8.count,
+						 pixel_count(conv),
 						 descriptions[i].output_channels, conv->columns);
 		at += conv->column_count;
 	}
 	/* A mapping of its own, in large pages where the system has them: fewer
 	 * page faults when it is filled, fewer translations when it is read. */
-	set->memory_size = place_columns(set, NULL) + ALIGNMENT;
+	set->memory_size = place_columns(set, NULL) + GEMM_ALIGNMENT;
 	set->memory = mmap(NULL, set->memory_size, PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (set->memory == MAP_FAILED) {
@@ -499,12 +401,14 @@ const struct conv_q8 *conv_q8_set_at(const struct conv_q8_set *set, size_t index
 
 bool conv_q8_joinable(const struct conv_q8 *a, const struct conv_q8 *b)
 {
-	return a->isa == b->isa && a->input_height == b->input_height &&
-	       a->input_width == b->input_width && a->input_channels == b->input_channels &&
-	       a->output_height == b->output_height && a->output_width == b->output_width &&
-	       a->kernel_height == b->kernel_height && a->kernel_width == b->kernel_width &&
-	       a->stride_y == b->stride_y && a->stride_x == b->stride_x &&
-	       a->pad_top == b->pad_top && a->pad_left == b->pad_left &&
+	const struct gemm_window *v = &a->window, *w = &b->window;
+
+	return a->isa == b->isa && v->input_height == w->input_height &&
+	       v->input_width == w->input_width && a->input_channels == b->input_channels &&
+	       v->output_height == w->output_height && v->output_width == w->output_width &&
+	       v->kernel_height == w->kernel_height && v->kernel_width == w->kernel_width &&
+	       v->stride_y == w->stride_y && v->stride_x == w->stride_x &&
+	       v->pad_top == w->pad_top && v->pad_left == w->pad_left &&
 	       a->tap_count == b->tap_count && a->input_zero == b->input_zero;
 }
 
@@ -529,18 +433,18 @@ struct run {
 /* A window of one pixel needs no sums but those of the pixels. */
 static bool window_is_pixel(const struct conv_q8 *conv)
 {
-	return conv->kernel_height == 1 && conv->kernel_width == 1 && conv->stride_x == 1 &&
-	       conv->stride_y == 1 && !conv->padded;
+	return conv->window.kernel_height == 1 && conv->window.kernel_width == 1 && conv->window.stride_x == 1 &&
+	       conv->window.stride_y == 1 && !conv->padded;
 }
 
 static size_t lay_scratch(const struct conv_q8 *conv, char *memory, struct scratch *ret_scratch)
 {
-	size_t pixels = round_up(pixel_count(conv) + ROWS_MAX, ROWS_MAX);
-	size_t inputs = (size_t)conv->input_height * conv->input_width;
-	size_t padding = round_up(conv->tap_bytes + KERNEL_OVERREAD, ALIGNMENT);
-	size_t taps = round_up(conv->tap_count * pixels * sizeof(uint8_t *), ALIGNMENT);
-	size_t windows = round_up(pixels * sizeof(int32_t), ALIGNMENT);
-	size_t sums = round_up(inputs * sizeof(int32_t), ALIGNMENT);
+	size_t pixels = gemm_tap_stride(&conv->window);
+	size_t inputs = (size_t)conv->window.input_height * conv->window.input_width;
+	size_t padding = gemm_round_up(conv->tap_bytes + KERNEL_OVERREAD, GEMM_ALIGNMENT);
+	size_t taps = gemm_round_up(conv->tap_count * pixels * sizeof(uint8_t *), GEMM_ALIGNMENT);
+	size_t windows = gemm_round_up(pixels * sizeof(int32_t), GEMM_ALIGNMENT);
+	size_t sums = gemm_round_up(inputs * sizeof(int32_t), GEMM_ALIGNMENT);
 
 	if (ret_scratch)
 		*ret_scratch = (struct scratch){
@@ -565,72 +469,34 @@ static void sum_pixels(void *argument, unsigned index, unsigned count)
 	int32_t *sums = window_is_pixel(conv) ? run->scratch.window_sums : run->scratch.pixel_sums;
 	size_t begin, end;
 
-	threadpool_share((size_t)conv->input_height * conv->input_width, 16, index, count, &begin,
+	threadpool_share((size_t)conv->window.input_height * conv->window.input_width, 16, index, count, &begin,
 			 &end);
 	conv->isa->pixel_sums_q8(run->input + begin * run->input_pixel_stride, end - begin,
 				     conv->input_channels, run->input_pixel_stride, sums + begin);
-}
-
-/* Pointers of one tap along one output row. */
-static void point_row(const struct run *run, const struct conv_q8 *conv, size_t oy, size_t ky,
-		      size_t kx, const uint8_t **ret_taps)
-{
-	ptrdiff_t y = (ptrdiff_t)(oy * conv->stride_y + ky) - (ptrdiff_t)conv->pad_top;
-	ptrdiff_t x = (ptrdiff_t)kx - (ptrdiff_t)conv->pad_left;
-	size_t step = conv->stride_x * run->input_pixel_stride;
-	const uint8_t *row;
-
-	if (y < 0 || y >= (ptrdiff_t)conv->input_height) {
-		for (size_t ox = 0; ox < conv->output_width; ox++)
-			ret_taps[ox] = run->scratch.padding;
-		return;
-	}
-	row = run->input + (size_t)y * conv->input_width * run->input_pixel_stride;
-	if (!conv->padded) {
-		row += kx * run->input_pixel_stride;
-		for (size_t ox = 0; ox < conv->output_width; ox++)
-			ret_taps[ox] = row + ox * step;
-		return;
-	}
-	for (size_t ox = 0; ox < conv->output_width; ox++, x += conv->stride_x)
-		ret_taps[ox] = x >= 0 && x < (ptrdiff_t)conv->input_width
-				       ? row + (size_t)x * run->input_pixel_stride
-				       : run->scratch.padding;
 }
 
 /* Adds the sums of the pixels under one tap along one output row. */
 static void add_row(const struct run *run, const struct conv_q8 *conv, size_t oy, size_t ky,
 		    size_t kx, int32_t *sums)
 {
-	ptrdiff_t y = (ptrdiff_t)(oy * conv->stride_y + ky) - (ptrdiff_t)conv->pad_top;
-	ptrdiff_t x = (ptrdiff_t)kx - (ptrdiff_t)conv->pad_left;
+	ptrdiff_t y = (ptrdiff_t)(oy * conv->window.stride_y + ky) - (ptrdiff_t)conv->window.pad_top;
+	ptrdiff_t x = (ptrdiff_t)kx - (ptrdiff_t)conv->window.pad_left;
 	int32_t outside = (int32_t)(conv->input_zero * conv->input_channels);
 	const int32_t *row;
 
-	if (y < 0 || y >= (ptrdiff_t)conv->input_height) {
-		for (size_t ox = 0; ox < conv->output_width; ox++)
+	if (y < 0 || y >= (ptrdiff_t)conv->window.input_height) {
+		for (size_t ox = 0; ox < conv->window.output_width; ox++)
 			sums[ox] += outside;
 		return;
 	}
-	row = run->scratch.pixel_sums + (size_t)y * conv->input_width;
+	row = run->scratch.pixel_sums + (size_t)y * conv->window.input_width;
 	if (!conv->padded) {
-		for (size_t ox = 0; ox < conv->output_width; ox++)
-			sums[ox] += row[kx + ox * conv->stride_x];
+		for (size_t ox = 0; ox < conv->window.output_width; ox++)
+			sums[ox] += row[kx + ox * conv->window.stride_x];
 		return;
 	}
-	for (size_t ox = 0; ox < conv->output_width; ox++, x += conv->stride_x)
-		sums[ox] += x >= 0 && x < (ptrdiff_t)conv->input_width ? row[x] : outside;
-}
-
-static void repeat_last(struct scratch *scratch, size_t tap_count, size_t pixels, bool sums)
-{
-	for (size_t p = pixels; p < scratch->tap_stride; p++) {
-		for (size_t t = 0; t < tap_count; t++)
-			scratch->taps[t * scratch->tap_stride + p] =
-				scratch->taps[t * scratch->tap_stride + pixels - 1];
-		if (sums)
-			scratch->window_sums[p] = 0;
-	}
+	for (size_t ox = 0; ox < conv->window.output_width; ox++, x += conv->window.stride_x)
+		sums[ox] += x >= 0 && x < (ptrdiff_t)conv->window.input_width ? row[x] : outside;
 }
 
 static bool needs_sums(const struct run *run)
@@ -645,26 +511,26 @@ static void point_windows(void *argument, unsigned index, unsigned count)
 {
 	struct run *run = argument;
 	const struct conv_q8 *conv = run->calls[0].conv;
+	const struct gemm_window *w = &conv->window;
 	struct scratch *scratch = &run->scratch;
 	bool sums = needs_sums(run) && !window_is_pixel(conv);
 	size_t begin, end;
 
-	threadpool_share(conv->output_height, 1, index, count, &begin, &end);
-	for (size_t oy = begin; oy < end; oy++) {
-		size_t pixel = oy * conv->output_width;
+	threadpool_share(w->output_height, 1, index, count, &begin, &end);
+	gemm_point(w, run->input, run->input_pixel_stride, scratch->padding, run->tap_columns, begin,
+		   end, scratch->taps);
+	for (size_t oy = begin; sums && oy < end; oy++) {
+		int32_t *row = scratch->window_sums + oy * w->output_width;
 
-		for (size_t t = 0; t < run->tap_count; t++)
-			point_row(run, conv, oy, t / run->tap_columns, t % run->tap_columns,
-				  scratch->taps + t * scratch->tap_stride + pixel);
-		if (!sums)
-			continue;
-		memset(scratch->window_sums + pixel, 0, conv->output_width * sizeof(int32_t));
-		for (size_t ky = 0; ky < conv->kernel_height; ky++)
-			for (size_t kx = 0; kx < conv->kernel_width; kx++)
-				add_row(run, conv, oy, ky, kx, scratch->window_sums + pixel);
+		memset(row, 0, w->output_width * sizeof(*row));
+		for (size_t ky = 0; ky < w->kernel_height; ky++)
+			for (size_t kx = 0; kx < w->kernel_width; kx++)
+				add_row(run, conv, oy, ky, kx, row);
 	}
-	if (end == conv->output_height && begin < end)
-		repeat_last(scratch, run->tap_count, pixel_count(conv), needs_sums(run));
+	/* for the rows that the last block has to spare */
+	if (begin < end && end == w->output_height)
+		memset(scratch->window_sums + pixel_count(conv), 0,
+		       (scratch->tap_stride - pixel_count(conv)) * sizeof(int32_t));
 }
 
 static void multiply(void *argument, unsigned index, unsigned count)
@@ -687,15 +553,10 @@ static void multiply(void *argument, unsigned index, unsigned count)
 		};
 
 		for (size_t c = 0; c < conv->column_count; c++) {
-			const struct column *column = &conv->columns[c];
-			size_t rows = column->kernel->rows, blocks = (pixels + rows - 1) / rows;
-			size_t first = begin > at ? (begin - at + column->block_cost - 1) / column->block_cost
-						  : 0;
-			size_t last = end > at ? (end - at + column->block_cost - 1) / column->block_cost
-					       : 0;
+			const struct gemm_column *column = &conv->columns[c];
+			size_t rows = column->kernel->rows, first, last;
 
-			if (last > blocks)
-				last = blocks;
+			gemm_blocks(column, pixels, begin, end, &at, &first, &last);
 			tile.columns = column->channels;
 			tile.weights = column->weights;
 			tile.bias = column->bias;
@@ -708,9 +569,8 @@ static void multiply(void *argument, unsigned index, unsigned count)
 				tile.row_sums = conv->row_factor ? run->scratch.window_sums + pixel : NULL;
 				tile.output = call->output + pixel * call->output_pixel_stride +
 					      column->begin;
-				column->kernel->run(&tile);
+				column->kernel->q8(&tile);
 			}
-			at += blocks * column->block_cost;
 		}
 	}
 }
@@ -726,24 +586,20 @@ void conv_q8_run(const struct conv_q8_call *calls, size_t count, const uint8_t *
 		.input_pixel_stride = input_pixel_stride,
 		.tap_count = conv->tap_count,
 		.tap_bytes = conv->tap_bytes,
-		.tap_columns = conv->tap_count / conv->kernel_height,
+		.tap_columns = conv->tap_count / conv->window.kernel_height,
 	};
 
 	if (!conv->padded && input_pixel_stride == conv->input_channels && run.tap_columns > 1 &&
 	    conv->input_channels % conv->isa->conv_q8.group == 0) {
-		run.tap_count = conv->kernel_height;
-		run.tap_bytes = (size_t)conv->kernel_width * conv->input_channels;
+		run.tap_count = conv->window.kernel_height;
+		run.tap_bytes = (size_t)conv->window.kernel_width * conv->input_channels;
 		run.tap_columns = 1;
 	}
 
 	lay_scratch(conv, scratch, &run.scratch);
 	for (size_t i = 0; i < count; i++)
-		for (size_t c = 0; c < calls[i].conv->column_count; c++) {
-			const struct column *column = &calls[i].conv->columns[c];
-			size_t rows = column->kernel->rows;
-
-			run.total_cost += (pixel_count(conv) + rows - 1) / rows * column->block_cost;
-		}
+		run.total_cost += gemm_cost(calls[i].conv->columns, calls[i].conv->column_count,
+					    pixel_count(conv));
 	if (conv->padded)
 		memset(run.scratch.padding, conv->input_zero, conv->tap_bytes + KERNEL_OVERREAD);
 	if (needs_sums(&run))

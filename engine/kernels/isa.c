@@ -24,7 +24,8 @@ static bool always(void)
 	return true;
 }
 
-static const struct conv_q8_kernel conv_q8_plain[] = {{4, 8, conv_q8_4x8_plain}};
+static const struct conv_kernel conv_q8_plain[] = {{4, 8, .q8 = conv_q8_4x8_plain}};
+static const struct conv_kernel conv_f32_plain[] = {{4, 8, .f32 = conv_f32_4x8_plain}};
 
 #if defined(__x86_64__)
 
@@ -52,13 +53,19 @@ static bool has_avx512vnni(void)
 	       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
 }
 
-static const struct conv_q8_kernel conv_q8_sse41[] = {{4, 8, conv_q8_4x8_sse41}};
-static const struct conv_q8_kernel conv_q8_avx2[] = {{6, 16, conv_q8_6x16_avx2}};
-static const struct conv_q8_kernel conv_q8_avxvnni[] = {{6, 16, conv_q8_6x16_avxvnni}};
-static const struct conv_q8_kernel conv_q8_avx512vnni[] = {
-	{5, 80, conv_q8_5x80_avx512vnni}, {6, 64, conv_q8_6x64_avx512vnni},
-	{8, 48, conv_q8_8x48_avx512vnni}, {8, 32, conv_q8_8x32_avx512vnni},
-	{8, 16, conv_q8_8x16_avx512vnni},
+static const struct conv_kernel conv_f32_avx2[] = {{6, 16, .f32 = conv_f32_6x16_avx2}};
+static const struct conv_kernel conv_f32_avx512[] = {
+	{5, 80, .f32 = conv_f32_5x80_avx512}, {6, 64, .f32 = conv_f32_6x64_avx512},
+	{8, 48, .f32 = conv_f32_8x48_avx512}, {8, 32, .f32 = conv_f32_8x32_avx512},
+	{8, 16, .f32 = conv_f32_8x16_avx512},
+};
+static const struct conv_kernel conv_q8_sse41[] = {{4, 8, .q8 = conv_q8_4x8_sse41}};
+static const struct conv_kernel conv_q8_avx2[] = {{6, 16, .q8 = conv_q8_6x16_avx2}};
+static const struct conv_kernel conv_q8_avxvnni[] = {{6, 16, .q8 = conv_q8_6x16_avxvnni}};
+static const struct conv_kernel conv_q8_avx512vnni[] = {
+	{5, 80, .q8 = conv_q8_5x80_avx512vnni}, {6, 64, .q8 = conv_q8_6x64_avx512vnni},
+	{8, 48, .q8 = conv_q8_8x48_avx512vnni}, {8, 32, .q8 = conv_q8_8x32_avx512vnni},
+	{8, 16, .q8 = conv_q8_8x16_avx512vnni},
 };
 
 static const struct isa table[] = {
@@ -66,6 +73,8 @@ static const struct isa table[] = {
 		.name = "avx512vnni",
 		.supported = has_avx512vnni,
 		.conv_q8 = {conv_q8_avx512vnni, COUNT(conv_q8_avx512vnni), 4, 0, 128, false},
+		.conv_f32 = conv_f32_avx512,
+		.conv_f32_count = COUNT(conv_f32_avx512),
 		.pixel_sums_q8 = pixel_sums_q8_avx512,
 		.maximum_q8 = maximum_q8_avx512,
 		.average_q8 = average_q8_avx512,
@@ -75,6 +84,8 @@ static const struct isa table[] = {
 		.name = "avxvnni",
 		.supported = has_avxvnni,
 		.conv_q8 = {conv_q8_avxvnni, COUNT(conv_q8_avxvnni), 4, 0, 128, false},
+		.conv_f32 = conv_f32_avx2,
+		.conv_f32_count = COUNT(conv_f32_avx2),
 		.pixel_sums_q8 = pixel_sums_q8_avx2,
 		.maximum_q8 = maximum_q8_avx2,
 		.average_q8 = average_q8_avx2,
@@ -84,6 +95,8 @@ static const struct isa table[] = {
 		.name = "avx2",
 		.supported = has_avx2,
 		.conv_q8 = {conv_q8_avx2, COUNT(conv_q8_avx2), 2, 0, 128, false},
+		.conv_f32 = conv_f32_avx2,
+		.conv_f32_count = COUNT(conv_f32_avx2),
 		.pixel_sums_q8 = pixel_sums_q8_avx2,
 		.maximum_q8 = maximum_q8_avx2,
 		.average_q8 = average_q8_avx2,
@@ -93,6 +106,8 @@ static const struct isa table[] = {
 		.name = "sse41",
 		.supported = has_sse41,
 		.conv_q8 = {conv_q8_sse41, COUNT(conv_q8_sse41), 2, 0, 128, false},
+		.conv_f32 = conv_f32_plain,
+		.conv_f32_count = COUNT(conv_f32_plain),
 		.pixel_sums_q8 = pixel_sums_q8_plain,
 		.maximum_q8 = maximum_q8_128,
 		.average_q8 = average_q8_128,
@@ -102,6 +117,8 @@ static const struct isa table[] = {
 		.name = "plain",
 		.supported = always,
 		.conv_q8 = {conv_q8_plain, COUNT(conv_q8_plain), 1, 0, 128, false},
+		.conv_f32 = conv_f32_plain,
+		.conv_f32_count = COUNT(conv_f32_plain),
 		.pixel_sums_q8 = pixel_sums_q8_plain,
 		.maximum_q8 = maximum_q8_128,
 		.average_q8 = average_q8_128,
@@ -121,15 +138,18 @@ static bool has_i8mm(void)
 	return has_dot() && (getauxval(AT_HWCAP2) & HWCAP2_I8MM);
 }
 
-static const struct conv_q8_kernel conv_q8_neon[] = {{4, 4, conv_q8_4x4_neon}};
-static const struct conv_q8_kernel conv_q8_neondot[] = {{8, 8, conv_q8_8x8_neondot}};
-static const struct conv_q8_kernel conv_q8_i8mm[] = {{8, 8, conv_q8_8x8_i8mm}};
+static const struct conv_kernel conv_f32_neon[] = {{8, 8, .f32 = conv_f32_8x8_neon}};
+static const struct conv_kernel conv_q8_neon[] = {{4, 4, .q8 = conv_q8_4x4_neon}};
+static const struct conv_kernel conv_q8_neondot[] = {{8, 8, .q8 = conv_q8_8x8_neondot}};
+static const struct conv_kernel conv_q8_i8mm[] = {{8, 8, .q8 = conv_q8_8x8_i8mm}};
 
 static const struct isa table[] = {
 	{
 		.name = "i8mm",
 		.supported = has_i8mm,
 		.conv_q8 = {conv_q8_i8mm, COUNT(conv_q8_i8mm), 8, 0, 0, false},
+		.conv_f32 = conv_f32_neon,
+		.conv_f32_count = COUNT(conv_f32_neon),
 		.pixel_sums_q8 = pixel_sums_q8_neon,
 		.maximum_q8 = maximum_q8_128,
 		.average_q8 = average_q8_128,
@@ -139,6 +159,8 @@ static const struct isa table[] = {
 		.name = "neondot",
 		.supported = has_dot,
 		.conv_q8 = {conv_q8_neondot, COUNT(conv_q8_neondot), 4, 0, 0, false},
+		.conv_f32 = conv_f32_neon,
+		.conv_f32_count = COUNT(conv_f32_neon),
 		.pixel_sums_q8 = pixel_sums_q8_neon,
 		.maximum_q8 = maximum_q8_128,
 		.average_q8 = average_q8_128,
@@ -148,6 +170,8 @@ static const struct isa table[] = {
 		.name = "neon",
 		.supported = always,
 		.conv_q8 = {conv_q8_neon, COUNT(conv_q8_neon), 16, 128, 128, true},
+		.conv_f32 = conv_f32_neon,
+		.conv_f32_count = COUNT(conv_f32_neon),
 		.pixel_sums_q8 = pixel_sums_q8_neon,
 		.maximum_q8 = maximum_q8_128,
 		.average_q8 = average_q8_128,
@@ -157,6 +181,8 @@ static const struct isa table[] = {
 		.name = "plain",
 		.supported = always,
 		.conv_q8 = {conv_q8_plain, COUNT(conv_q8_plain), 1, 0, 128, false},
+		.conv_f32 = conv_f32_plain,
+		.conv_f32_count = COUNT(conv_f32_plain),
 		.pixel_sums_q8 = pixel_sums_q8_plain,
 		.maximum_q8 = maximum_q8_128,
 		.average_q8 = average_q8_128,
@@ -171,6 +197,8 @@ static const struct isa table[] = {
 		.name = "plain",
 		.supported = always,
 		.conv_q8 = {conv_q8_plain, COUNT(conv_q8_plain), 1, 0, 128, false},
+		.conv_f32 = conv_f32_plain,
+		.conv_f32_count = COUNT(conv_f32_plain),
 		.pixel_sums_q8 = pixel_sums_q8_plain,
 		.maximum_q8 = maximum_q8_128,
 		.average_q8 = average_q8_128,

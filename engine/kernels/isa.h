@@ -59,9 +59,25 @@ struct conv_q8_tile {
 
 typedef void conv_q8_function(const struct conv_q8_tile *tile);
 
-struct conv_q8_kernel {
+/* A tile in 32-bit floats. Weights are packed as [tap][channel][columns]. */
+struct conv_f32_tile {
+	const uint8_t *const *taps;	/* of floats; as above */
+	size_t tap_stride, tap_count;
+	size_t tap_channels;
+	size_t rows, columns;
+	const float *weights, *bias;
+	float low, high;
+	float *output;
+	size_t output_stride;
+};
+
+typedef void conv_f32_function(const struct conv_f32_tile *tile);
+
+/* One of the two. */
+struct conv_kernel {
 	unsigned rows, columns;
-	conv_q8_function *run;
+	conv_q8_function *q8;
+	conv_f32_function *f32;
 };
 
 /*
@@ -70,7 +86,7 @@ struct conv_q8_kernel {
  * unsigned a and w; w − weight_offset is what is stored.
  */
 struct conv_q8_kernels {
-	const struct conv_q8_kernel *kernels;	/* widest first */
+	const struct conv_kernel *kernels;	/* widest first */
 	size_t count;
 	unsigned group;
 	uint8_t activation_offset, weight_offset;
@@ -113,6 +129,8 @@ struct isa {
 	const char *name;
 	bool (*supported)(void);
 	struct conv_q8_kernels conv_q8;
+	const struct conv_kernel *conv_f32;	/* widest first */
+	size_t conv_f32_count;
 	pixel_sums_q8_function *pixel_sums_q8;
 	maximum_q8_function *maximum_q8;
 	average_q8_function *average_q8;
@@ -137,11 +155,14 @@ void quantise_q8(const float *x, size_t count, int8_t *ret_q, float *ret_scale);
 
 /* Kernels, by file. */
 conv_q8_function conv_q8_4x8_plain;
+conv_f32_function conv_f32_4x8_plain;
 pixel_sums_q8_function pixel_sums_q8_plain;
 maximum_q8_function maximum_q8_128;
 average_q8_function average_q8_128;
 matvec_q8_function matvec_q8_plain;
 #if defined(__x86_64__)
+conv_f32_function conv_f32_6x16_avx2, conv_f32_5x80_avx512, conv_f32_6x64_avx512,
+	conv_f32_8x48_avx512, conv_f32_8x32_avx512, conv_f32_8x16_avx512;
 conv_q8_function conv_q8_4x8_sse41, conv_q8_6x16_avx2, conv_q8_6x16_avxvnni;
 conv_q8_function conv_q8_5x80_avx512vnni, conv_q8_6x64_avx512vnni, conv_q8_8x48_avx512vnni,
 	conv_q8_8x32_avx512vnni, conv_q8_8x16_avx512vnni;
@@ -150,6 +171,7 @@ maximum_q8_function maximum_q8_avx2, maximum_q8_avx512;
 average_q8_function average_q8_avx2, average_q8_avx512;
 matvec_q8_function matvec_q8_sse41, matvec_q8_avx2, matvec_q8_avx512vnni;
 #elif defined(__aarch64__)
+conv_f32_function conv_f32_8x8_neon;
 conv_q8_function conv_q8_4x4_neon, conv_q8_8x8_neondot, conv_q8_8x8_i8mm;
 pixel_sums_q8_function pixel_sums_q8_neon;
 matvec_q8_function matvec_q8_neon, matvec_q8_neondot;
