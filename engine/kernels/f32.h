@@ -9,10 +9,13 @@
 
 #include "engine/kernels/kernels.h"
 
+extern const struct kernel convolution_f32;
 extern const struct kernel convolution_f32_ref;
 extern const struct kernel convolution_f32_blas;
 extern const struct kernel fully_connected_f32_ref;
 extern const struct kernel fully_connected_f32_blas;
+extern const struct kernel max_pool_f32;
+extern const struct kernel average_pool_f32;
 extern const struct kernel max_pool_f32_ref;
 extern const struct kernel average_pool_f32_ref;
 extern const struct kernel global_average_pool_f32_ref;

@@ -78,6 +78,8 @@ static const struct isa table[] = {
 		.pixel_sums_q8 = pixel_sums_q8_avx512,
 		.maximum_q8 = maximum_q8_avx512,
 		.average_q8 = average_q8_avx512,
+		.sum_f32 = sum_f32_avx512,
+		.maximum_f32 = maximum_f32_avx512,
 		.matvec_q8 = matvec_q8_avx512vnni,
 	},
 	{
@@ -89,6 +91,8 @@ static const struct isa table[] = {
 		.pixel_sums_q8 = pixel_sums_q8_avx2,
 		.maximum_q8 = maximum_q8_avx2,
 		.average_q8 = average_q8_avx2,
+		.sum_f32 = sum_f32_avx2,
+		.maximum_f32 = maximum_f32_avx2,
 		.matvec_q8 = matvec_q8_avx2,
 	},
 	{
@@ -100,6 +104,8 @@ static const struct isa table[] = {
 		.pixel_sums_q8 = pixel_sums_q8_avx2,
 		.maximum_q8 = maximum_q8_avx2,
 		.average_q8 = average_q8_avx2,
+		.sum_f32 = sum_f32_avx2,
+		.maximum_f32 = maximum_f32_avx2,
 		.matvec_q8 = matvec_q8_avx2,
 	},
 	{
@@ -111,6 +117,8 @@ static const struct isa table[] = {
 		.pixel_sums_q8 = pixel_sums_q8_plain,
 		.maximum_q8 = maximum_q8_128,
 		.average_q8 = average_q8_128,
+		.sum_f32 = sum_f32_128,
+		.maximum_f32 = maximum_f32_128,
 		.matvec_q8 = matvec_q8_sse41,
 	},
 	{
@@ -122,6 +130,8 @@ static const struct isa table[] = {
 		.pixel_sums_q8 = pixel_sums_q8_plain,
 		.maximum_q8 = maximum_q8_128,
 		.average_q8 = average_q8_128,
+		.sum_f32 = sum_f32_128,
+		.maximum_f32 = maximum_f32_128,
 		.matvec_q8 = matvec_q8_plain,
 	},
 };
@@ -153,6 +163,8 @@ static const struct isa table[] = {
 		.pixel_sums_q8 = pixel_sums_q8_neon,
 		.maximum_q8 = maximum_q8_128,
 		.average_q8 = average_q8_128,
+		.sum_f32 = sum_f32_128,
+		.maximum_f32 = maximum_f32_128,
 		.matvec_q8 = matvec_q8_neondot,
 	},
 	{
@@ -164,6 +176,8 @@ static const struct isa table[] = {
 		.pixel_sums_q8 = pixel_sums_q8_neon,
 		.maximum_q8 = maximum_q8_128,
 		.average_q8 = average_q8_128,
+		.sum_f32 = sum_f32_128,
+		.maximum_f32 = maximum_f32_128,
 		.matvec_q8 = matvec_q8_neondot,
 	},
 	{
@@ -175,6 +189,8 @@ static const struct isa table[] = {
 		.pixel_sums_q8 = pixel_sums_q8_neon,
 		.maximum_q8 = maximum_q8_128,
 		.average_q8 = average_q8_128,
+		.sum_f32 = sum_f32_128,
+		.maximum_f32 = maximum_f32_128,
 		.matvec_q8 = matvec_q8_neon,
 	},
 	{
@@ -186,6 +202,8 @@ static const struct isa table[] = {
 		.pixel_sums_q8 = pixel_sums_q8_plain,
 		.maximum_q8 = maximum_q8_128,
 		.average_q8 = average_q8_128,
+		.sum_f32 = sum_f32_128,
+		.maximum_f32 = maximum_f32_128,
 		.matvec_q8 = matvec_q8_plain,
 	},
 };
@@ -202,6 +220,8 @@ static const struct isa table[] = {
 		.pixel_sums_q8 = pixel_sums_q8_plain,
 		.maximum_q8 = maximum_q8_128,
 		.average_q8 = average_q8_128,
+		.sum_f32 = sum_f32_128,
+		.maximum_f32 = maximum_f32_128,
 		.matvec_q8 = matvec_q8_plain,
 	},
 };

@@ -97,7 +97,7 @@ struct conv_q8_kernels {
 typedef void pixel_sums_q8_function(const uint8_t *pixels, size_t count, size_t channels,
 				    size_t pixel_stride, int32_t *ret_sums);
 
-/* --- Pools in 8 bits ---------------------------------------------------------- */
+/* --- Pools ------------------------------------------------------------------- */
 
 /* The largest byte of `count` pixels, channel by channel. */
 typedef void maximum_q8_function(const uint8_t *const *pixels, size_t count, size_t channels,
@@ -106,6 +106,12 @@ typedef void maximum_q8_function(const uint8_t *const *pixels, size_t count, siz
 /* ((sum + half) · multiplier) >> 16 likewise; sum + half stays below 2^16. */
 typedef void average_q8_function(const uint8_t *const *pixels, size_t count, size_t channels,
 				 uint16_t half, uint16_t multiplier, uint8_t *ret_bytes);
+
+/* The sum and the largest of `count` pixels in floats, channel by channel. */
+typedef void sum_f32_function(const float *const *pixels, size_t count, size_t channels,
+			      float *ret_sums);
+typedef void maximum_f32_function(const float *const *pixels, size_t count, size_t channels,
+				  float *ret_most);
 
 /* --- Matrix–vector products in 8 bits --------------------------------------- */
 
@@ -134,6 +140,8 @@ struct isa {
 	pixel_sums_q8_function *pixel_sums_q8;
 	maximum_q8_function *maximum_q8;
 	average_q8_function *average_q8;
+	sum_f32_function *sum_f32;
+	maximum_f32_function *maximum_f32;
 	matvec_q8_function *matvec_q8;
 };
 
@@ -159,6 +167,8 @@ conv_f32_function conv_f32_4x8_plain;
 pixel_sums_q8_function pixel_sums_q8_plain;
 maximum_q8_function maximum_q8_128;
 average_q8_function average_q8_128;
+sum_f32_function sum_f32_128;
+maximum_f32_function maximum_f32_128;
 matvec_q8_function matvec_q8_plain;
 #if defined(__x86_64__)
 conv_f32_function conv_f32_6x16_avx2, conv_f32_5x80_avx512, conv_f32_6x64_avx512,
@@ -169,6 +179,8 @@ conv_q8_function conv_q8_5x80_avx512vnni, conv_q8_6x64_avx512vnni, conv_q8_8x48_
 pixel_sums_q8_function pixel_sums_q8_avx2, pixel_sums_q8_avx512;
 maximum_q8_function maximum_q8_avx2, maximum_q8_avx512;
 average_q8_function average_q8_avx2, average_q8_avx512;
+sum_f32_function sum_f32_avx2, sum_f32_avx512;
+maximum_f32_function maximum_f32_avx2, maximum_f32_avx512;
 matvec_q8_function matvec_q8_sse41, matvec_q8_avx2, matvec_q8_avx512vnni;
 #elif defined(__aarch64__)
 conv_f32_function conv_f32_8x8_neon;

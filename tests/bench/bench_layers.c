@@ -4,7 +4,7 @@
  * prints each node's shortest and median time, its products a second, and its
  * share of the whole.
  *
- * Usage: bench_layers MODEL [THREADS [RUNS [PATH]]]   PATH: auto, blas
+ * Usage: bench_layers MODEL [THREADS [RUNS [PATH]]]   PATH: auto, blas, float
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,6 +72,8 @@ int main(int argc, char **argv)
 	}
 	if (argc > 4 && strcmp(argv[4], "blas") == 0)
 		options.path = ENGINE_PATH_BLAS;
+	if (argc > 4 && strcmp(argv[4], "float") == 0)
+		options.path = ENGINE_PATH_FLOAT;
 	if (engine_model_open(argv[1], &model, &error))
 		return fail(argv[1], &error);
 	if (engine_context_open(model, &options, &context, &error))

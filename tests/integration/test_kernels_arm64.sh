@@ -7,7 +7,7 @@ set -u
 cd "$(dirname "$0")/../.." || exit 2
 compiler=aarch64-linux-gnu-gcc
 emulator=qemu-aarch64-static
-tests="test_conv_q8 test_matvec_q8 test_threadpool"
+tests="test_conv_q8 test_conv_f32 test_matvec_q8 test_threadpool"
 processors="cortex-a72 cortex-a76 max"
 
 for tool in $compiler $emulator; do
@@ -20,8 +20,8 @@ done
 out=build/aarch64-bare
 mkdir -p $out
 sources="engine/conv_q8.c engine/threadpool.c engine/error.c engine/kernels/quantise_q8.c
-	engine/kernels/isa.c $(ls engine/kernels/*_q8_*.c engine/kernels/*_f32_[0-9]*.c 2>/dev/null |
-	grep -E '_(plain|neon|neondot|i8mm)\.c$')"
+	engine/kernels/isa.c engine/implicit_gemm.c $(ls engine/kernels/*_q8_*.c engine/kernels/conv_f32_*.c engine/kernels/pool_f32_*.c |
+	grep -E '_(plain|neon|neondot|i8mm|128)\.c$')"
 objects=
 for source in $sources; do objects="$objects build/aarch64/${source%.c}.o"; done
 # shellcheck disable=SC2086
