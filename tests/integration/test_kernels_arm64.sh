@@ -19,9 +19,10 @@ for tool in $compiler $emulator; do
 done
 out=build/aarch64-bare
 mkdir -p $out
-sources="engine/conv_q8.c engine/threadpool.c engine/error.c engine/kernels/quantise_q8.c
-	engine/kernels/isa.c engine/implicit_gemm.c $(ls engine/kernels/*_q8_*.c engine/kernels/conv_f32_*.c engine/kernels/pool_f32_*.c |
-	grep -E '_(plain|neon|neondot|i8mm|128)\.c$')"
+sources="engine/conv_q8.c engine/implicit_gemm.c engine/threadpool.c engine/error.c
+	engine/kernels/isa.c engine/kernels/quantise_q8.c
+	$(ls engine/kernels/{conv,pool,matvec,pixel_sums}_{q8,f32}_*.c 2>/dev/null |
+	grep -E '_(plain|128|neon|neondot|i8mm)\.c$')"
 objects=
 for source in $sources; do objects="$objects build/aarch64/${source%.c}.o"; done
 # shellcheck disable=SC2086

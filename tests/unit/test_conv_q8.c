@@ -198,8 +198,17 @@ static void compare(const struct isa *isa, const struct shape *shape, size_t cou
 		const struct conv_q8_description *d = &descriptions[i];
 		const uint8_t *out = outputs[i];
 
+		unsigned pixels = d->output_height * d->output_width;
+
 		for (unsigned oy = 0; oy < d->output_height; oy++)
-			for (unsigned ox = 0; ox < d->output_width; ox++)
+			for (unsigned ox = 0; ox < d->output_width; ox++) {
+				unsigned pixel = oy * d->output_width + ox;
+
+				/* of many pixels the edges and a tenth of the rest */
+				if (pixels > 81 && pixel >= 9 && pixel + 9 < pixels && draw() % 10) {
+					out += d->output_channels + gap;
+					continue;
+				}
 				for (unsigned n = 0; n < d->output_channels + gap; n++, out++) {
 					uint8_t right = n < d->output_channels ?
 						expected(d, input, stride, oy, ox, n) : 0xa5;
@@ -211,6 +220,7 @@ static void compare(const struct isa *isa, const struct shape *shape, size_t cou
 							 d->kernel_width, d->stride_y,
 							 d->output_channels, ox, oy, n, *out, right);
 				}
+			}
 	}
 	for (size_t i = 0; i < count; i++) {
 		free_sample(&samples[i]);
