@@ -19,6 +19,7 @@ static const struct client_option eval_options[] = {
 	  "running a model.", 0 },
 	{ "cache", "DIR", "Keep the photos' features here for the next time.", 0 },
 	{ "beam", "N", "Width of the search, 1 to 10; 1 is greedy.", 'b' },
+	{ "plain", NULL, "Take the search's own first, without consensus among its candidates.", 0 },
 	{ "sample", NULL, "Draw words by chance instead of searching.", 0 },
 	{ "temperature", "X", "With --sample: the power that probabilities are raised to.", 0 },
 	{ "seed", "N", "With --sample: the same seed gives the same captions.", 0 },
@@ -103,7 +104,7 @@ static void print_scores(const struct lab_eval_scores *s, bool calibrated)
 		       s->sure_photos, 100 * s->sure_named, 100 * s->sure_named_by_people);
 	if (!calibrated)
 		return;
-	printf("  Expected calibration error of the mean word probability: %.4f\n",
+	printf("  Expected calibration error of the confidence: %.4f\n",
 	       s->calibration_error);
 	for (size_t i = 0; i < LAB_EVAL_BINS; i++)
 		if (s->bins[i].count > 0)
@@ -134,6 +135,7 @@ static int run_eval(struct client *client, int argc, char **argv)
 		.results = client_value(client, "results"),
 		.cache = client_value(client, "cache"),
 		.search = client_has(client, "sample") ? ENGINE_SEARCH_SAMPLE : ENGINE_SEARCH_BEAM,
+		.plain = client_has(client, "plain"),
 		.stop = stop_flag(),
 	};
 	struct lab_eval_report *report;

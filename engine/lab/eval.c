@@ -124,7 +124,7 @@ static int describe(const struct evaluation *e, struct engine_context *context, 
 	const struct engine_caption_options options = {
 		.search = e->options->search, .beam = e->options->beam,
 		.temperature = e->options->temperature, .seed = e->options->seed + photo,
-		.cancel = e->options->stop,
+		.plain = e->options->plain, .cancel = e->options->stop,
 	};
 	struct candidate candidate = { .sure_class = -1 };
 	struct engine_features cached;
@@ -151,7 +151,8 @@ static int describe(const struct evaluation *e, struct engine_context *context, 
 	if (r != 0)
 		return r;
 	best = &result->captions[0];
-	candidate.confidence = exp((double)best->log_probability / (double)(best->word_count + 1));
+	candidate.confidence = best->confidence >= 0 ? (double)best->confidence :
+		exp((double)best->log_probability / (double)(best->word_count + 1));
 	if (join_words(best, &candidate.words) < 0)
 		return engine_fail_memory(error);
 	*ret_candidate = candidate;

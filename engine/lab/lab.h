@@ -160,6 +160,7 @@ struct lab_eval_options {
 	const char *cache;		/* folder of features, or NULL: none are kept */
 	enum engine_search search;
 	unsigned beam;			/* 0: the model's default */
+	bool plain;			/* the search's own order, without consensus */
 	float temperature;		/* as in engine_caption_options */
 	uint64_t seed;
 	unsigned threads;
@@ -190,8 +191,8 @@ struct lab_eval_scores {
 	 * of captions that name it, and the share of photos that people name it for. */
 	size_t sure_photos;
 	double sure_named, sure_named_by_people;
-	/* Confidence is the mean probability of a word; a caption is right when its
-	 * CIDEr-D is at least the median. */
+	/* Confidence is the model's own, or the mean probability of a word in models
+	 * without; a caption is right when its CIDEr-D is at least the median. */
 	double calibration_error;
 	struct lab_eval_bin bins[LAB_EVAL_BINS];
 };
