@@ -277,14 +277,18 @@ static void render_utterance(struct session *session, const struct utterance *ut
 {
 	struct tts *tts = session->tts;
 	struct synthesis_settings settings;
+	char voice[VOICE_BYTES];
 	int r = 0;
 
 	pthread_mutex_lock(&tts->lock);
 	settings = tts->settings;
 	pthread_mutex_unlock(&tts->lock);
-	if (utterance->language)
-		r = synthesis_find_language(utterance->language, settings.voice, settings.voice,
+	if (utterance->language) {
+		r = synthesis_find_language(utterance->language, settings.voice, voice,
 					    &session->error);
+		if (r == 0)
+			strcpy(settings.voice, voice);
+	}
 	if (r == 0 && !tts->wav)
 		audio_mark(tts->audio);
 	if (r == 0)

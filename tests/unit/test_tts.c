@@ -157,6 +157,10 @@ static void languages_fall_back_to_their_family_only(void **state)
 	(void)state;
 	assert_int_equal(tts_say(tts, "Guten Tag", TTS_NEXT, "de_AT.UTF-8", &id, &error), 0);
 	await(tts, TTS_EVENT_FINISHED, id);
+	/* the language that the voice speaks anyway keeps the voice */
+	assert_int_equal(tts_set_voice(tts, "en-us+f3", &error), 0);
+	assert_int_equal(tts_say(tts, "Good day", TTS_NEXT, "en", &id, &error), 0);
+	await(tts, TTS_EVENT_FINISHED, id);
 	assert_int_equal(tts_say(tts, "Mumble", TTS_NEXT, "tlhx", &id, &error), TTS_NO_VOICE);
 	assert_non_null(strstr(error.message, "tlhx"));
 	tts_free(tts);
