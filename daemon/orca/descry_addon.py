@@ -137,12 +137,12 @@ class Orca:
         setattr(self.script_class, getter, with_ours)
         script = self.active_script()
         if script is not None:
-            if hasattr(script, "refresh_key_grabs"):
-                script.refresh_key_grabs("Descry")
-            elif hasattr(script, "refreshKeyGrabs"):
-                script.refreshKeyGrabs("Descry")
-            elif hasattr(script, "keyBindings"):
+            if hasattr(script, "keyBindings"):
                 script.keyBindings = getattr(script, getter)()
+            refresh = getattr(script, "refresh_key_grabs", None) or \
+                getattr(script, "refreshKeyGrabs", None)
+            if refresh:
+                refresh()
         return taken
 
 
@@ -152,10 +152,10 @@ class Addon:
     def __init__(self, keys):
         self.orca = Orca()
         self.bus = Gio.bus_get_sync(Gio.BusType.SESSION, None)
+        taken = self.orca.bind(keys, self.run)
         node = Gio.DBusNodeInfo.new_for_xml(INTERFACE)
         self.bus.register_object(PATH, node.interfaces[0], self.on_call, self.on_get, None)
         Gio.bus_own_name_on_connection(self.bus, NAME, Gio.BusNameOwnerFlags.REPLACE, None, None)
-        taken = self.orca.bind(keys, self.run)
         if taken:
             print("Descry's keys %s are Orca's own; choose others: descry orca install --help"
                   % ", ".join(sorted(taken)))
@@ -200,7 +200,7 @@ def install(keys):
     def start():
         try:
             install.addon = Addon(keys)
-        except (Unknown, ImportError, AttributeError, GLib.Error) as error:
+        except (Unknown, ImportError, AttributeError, TypeError, GLib.Error) as error:
             print("Descry's add-on is not used: %s." % error)
         return False
     GLib.idle_add(start)
