@@ -300,7 +300,7 @@ check: deps-test  ## build with and without sanitizers, run every test
 	tests/run.sh
 
 model: $B/descry  ## rebuild the default model from its parts
-	engine/models/build.sh $B/descry build/model
+	engine/models/build.sh $B/descry build/model $(DECODER) $(VOCABULARY)
 
 # libFuzzer is clang's; the targets are built in a folder of their own
 FUZZ_VARIANT := CC=clang SANITIZE=fuzzer,address,undefined

@@ -228,6 +228,10 @@ static void note_metadata(void *user, const char *key, const char *value)
 
 static int write_decoder(struct import *import)
 {
+	/* what a decoder needs of another model: itself and how sure it may be */
+	static const char *const taken[] = {
+		"descry.decoder.", "tokenizer.", "decoder.", "descry.confidence.", "confidence.",
+	};
 	const char *path = import->options->decoder;
 	struct decoder_metadata metadata = { .layers = 1 };
 	struct gguf_writer *writer = import->writer;
@@ -242,9 +246,8 @@ static int write_decoder(struct import *import)
 		r = gguf_open(path, &import->decoder_file, import->error);
 		if (r)
 			return r;
-		gguf_writer_copy(writer, import->decoder_file, "descry.decoder.");
-		gguf_writer_copy(writer, import->decoder_file, "tokenizer.");
-		gguf_writer_copy(writer, import->decoder_file, "decoder.");
+		for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
+			gguf_writer_copy(writer, import->decoder_file, taken[i]);
 		return 0;
 	}
 	r = safetensors_copy(&import->decoder_map, path, "decoder.", note_metadata, &metadata,

