@@ -22,7 +22,7 @@ cd "$tree"
 rm -f debian/build.sh
 depends=$(printf '%s, ' "$@" | sed -E 's/\b(gcc|make|libc6-dev), //g; s/, $//')
 sed -i "s/@BUILD_DEPENDS@/$depends/; s/@VERSION@/$version/" debian/control debian/changelog
-if [ -e daemon/orca/descry_orca.py ]; then
+if [ -e daemon/orca/descry_addon.py ]; then
 	sed -i -e '/^@ORCA@$/{r debian/control.orca' -e 'd}' debian/control
 else
 	sed -i '/^@ORCA@$/d' debian/control

@@ -25,9 +25,13 @@ trap 'rm -rf "$work"' EXIT
 log=$work/log root=${ARM64_ROOT:-$work/root}
 tools='gcc|make|pkg-config|libc6-dev|dbus|espeak-ng-data|protobuf-c-compiler'
 libraries=$(make -s print-packages | tr ' ' '\n' | grep -vxE "$tools" | sed 's/$/:arm64/' | paste -sd,)
-[ -d "$root/usr" ] || mmdebstrap --variant=minbase --architectures=amd64,arm64 \
-	--include="crossbuild-essential-arm64,make,pkg-config,pkgconf:arm64,qemu-user-static,dbus,espeak-ng-data,protobuf-c-compiler,debhelper,dpkg-dev,libcmocka-dev:arm64,$libraries" \
-	bookworm "$root" >"$log" 2>&1
+if [ "$(cat "$root/complete" 2>/dev/null)" != "$libraries" ]; then
+	rm -rf --one-file-system "$root"
+	mmdebstrap --variant=minbase --architectures=amd64,arm64 \
+		--include="crossbuild-essential-arm64,make,pkg-config,pkgconf:arm64,qemu-user-static,dbus,espeak-ng-data,protobuf-c-compiler,debhelper,dpkg-dev,libcmocka-dev:arm64,$libraries" \
+		bookworm "$root" >"$log" 2>&1 && echo "$libraries" >"$root/complete"
+fi
+[ -s "$root/complete" ]
 result $? "a root with arm64 libraries" "$log"
 rm -rf "$root/descry"
 mkdir "$root/descry"
