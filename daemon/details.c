@@ -40,6 +40,8 @@ static json_t *words_of(const struct engine_caption *caption)
 		json_t *object = json_pack("{s:o, s:o}", "text", text(word->text), "probability",
 					   rounded(exp((double)word->log_probability)));
 
+		if (word->kind >= ENGINE_WORD_COLOUR)
+			json_object_set_new(object, "stem", text(word->stem));
 		if (word->confidence >= 0.0f)
 			json_object_set_new(object, "confidence",
 					    rounded((double)word->confidence));

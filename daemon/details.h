@@ -18,7 +18,7 @@
  *   unfamiliarity number: above 1 the picture is farther from the training
  *                 photos than 95% of photos are
  *   words         list of { text, probability } in the order of the sentence;
- *                 content words of calibrated models also have a confidence
+ *                 content words have a stem, and of calibrated models a confidence
  *   alternatives  list of { caption, confidence, words }; absent when none
  *   timings       { decode, preprocess, encode, generate, total } in milliseconds
  *   warnings      list of sentences; absent when there is none

@@ -1,33 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* meaning.c: see meaning.h. The lists are for English captions; words of another
- * language are compared as they stand, which errs towards speaking. */
+/*
+ * meaning.c: see meaning.h. The words at which a caption can be cut short are
+ * English; a caption in another language is simply not shortened.
+ */
 #include "daemon/meaning.h"
 
-#include <ctype.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-
-static const char *const fillers[] = {
-	"a", "an", "the", "of", "in", "on", "at", "to", "with", "and", "or", "by", "for", "from",
-	"is", "are", "was", "were", "be", "being", "it", "its", "his", "her", "their", "he", "she",
-	"they", "that", "this", "there", "some", "while", "as", "into", "up", "down", "out", "off",
-	"over", "under", "next", "front", "top", "side", "near", "behind", "around", "through",
-	"very", "other", "another", "has", "have", "has", "holding", "sitting", "standing",
-	"looking", "view", "picture", "photo", "image",
-};
-
-static const char *const synonyms[][2] = {
-	{ "couch", "sofa" }, { "bike", "bicycle" }, { "motorbike", "motorcycle" },
-	{ "road", "street" }, { "plane", "airplane" }, { "jet", "airplane" },
-	{ "airliner", "airplane" }, { "television", "tv" }, { "cellphone", "phone" },
-	{ "kid", "child" }, { "children", "child" }, { "men", "man" }, { "guy", "man" },
-	{ "women", "woman" }, { "lady", "woman" }, { "persons", "people" }, { "person", "people" },
-	{ "puppy", "dog" }, { "kitten", "cat" }, { "ocean", "water" }, { "sea", "water" },
-	{ "photograph", "photo" }, { "desk", "table" }, { "laptop", "computer" },
-};
 
 /* Where a caption goes on to place or manner. */
 static const char *const turns[] = {
@@ -36,69 +18,24 @@ static const char *const turns[] = {
 	"inside", "outside", "surrounded", "and",
 };
 
-static bool among(const char *word, const char *const *list, size_t count)
+void meaning_add(struct meaning *meaning, const char *stem, double probability)
 {
-	for (size_t i = 0; i < count; i++)
-		if (!strcasecmp(word, list[i]))
-			return true;
-	return false;
-}
-#define AMONG(word, list) among(word, list, sizeof(list) / sizeof((list)[0]))
+	size_t length = strnlen(stem, MEANING_WORD_BYTES - 1);
 
-/* Lower case, letters and digits only, common endings cut. */
-static void stem(const char *word, char ret_stem[MEANING_WORD_BYTES])
-{
-	size_t n = 0;
-
-	for (; *word && n < MEANING_WORD_BYTES - 1; word++)
-		if (isalnum((unsigned char)*word) || (unsigned char)*word >= 0x80)
-			ret_stem[n++] = (char)tolower((unsigned char)*word);
-	ret_stem[n] = 0;
-	for (size_t i = 0; i < sizeof(synonyms) / sizeof(synonyms[0]); i++) {
-		if (!strcmp(ret_stem, synonyms[i][0])) {
-			snprintf(ret_stem, MEANING_WORD_BYTES, "%s", synonyms[i][1]);
-			return;
-		}
-	}
-	if (n > 5 && !strcmp(ret_stem + n - 3, "ing"))
-		ret_stem[n - 3] = 0;
-	else if (n > 4 && !strcmp(ret_stem + n - 2, "es") && strchr("sxzh", ret_stem[n - 3]))
-		ret_stem[n - 2] = 0;
-	else if (n > 3 && ret_stem[n - 1] == 's' && ret_stem[n - 2] != 's')
-		ret_stem[n - 1] = 0;
-}
-
-void meaning_add(struct meaning *meaning, const char *word, double probability)
-{
-	char here[MEANING_WORD_BYTES];
-
-	stem(word, here);
-	if (!*here || AMONG(here, fillers) || AMONG(word, fillers))
+	if (!length)
 		return;
 	probability = fmin(1, fmax(0, probability));
 	for (size_t i = 0; i < meaning->count; i++) {
-		if (!strcmp(meaning->words[i].stem, here)) {
+		if (!strncmp(meaning->words[i].stem, stem, MEANING_WORD_BYTES - 1)) {
 			meaning->words[i].weight = fmax(meaning->words[i].weight, probability);
 			return;
 		}
 	}
 	if (meaning->count == MEANING_WORDS)
 		return;
-	memcpy(meaning->words[meaning->count].stem, here, sizeof(here));
+	memcpy(meaning->words[meaning->count].stem, stem, length);
+	meaning->words[meaning->count].stem[length] = 0;
 	meaning->words[meaning->count++].weight = probability;
-}
-
-void meaning_add_sentence(struct meaning *meaning, const char *sentence)
-{
-	while (*sentence) {
-		char word[64];
-		size_t n = strcspn(sentence, " \t\n");
-
-		snprintf(word, sizeof(word), "%.*s", (int)n, sentence);
-		meaning_add(meaning, word, 1);
-		sentence += n;
-		sentence += strspn(sentence, " \t\n");
-	}
 }
 
 static double weight_in(const struct meaning *meaning, const char *word)
@@ -129,6 +66,14 @@ double meaning_similarity(const struct meaning *a, const struct meaning *b)
 	return all > 0 ? shared / all : 1;
 }
 
+static bool is_turn(const char *word)
+{
+	for (size_t i = 0; i < sizeof(turns) / sizeof(turns[0]); i++)
+		if (!strcasecmp(word, turns[i]))
+			return true;
+	return false;
+}
+
 void meaning_shorten(const char *caption, char *ret_text, size_t size)
 {
 	const char *p = caption;
@@ -139,7 +84,7 @@ void meaning_shorten(const char *caption, char *ret_text, size_t size)
 		char word[32];
 
 		snprintf(word, sizeof(word), "%.*s", (int)n, p);
-		if (words >= 3 && AMONG(word, turns))
+		if (words >= 3 && is_turn(word))
 			break;
 		words++;
 		p += n;

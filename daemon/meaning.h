@@ -2,18 +2,18 @@
 /*
  * meaning.h: whether two captions say the same.
  *
- * "A man riding a wave on a surfboard" and "A man on a surfboard in the water"
+ * "A man riding a wave on a surfboard" and "A man on a surfboard rides the waves"
  * differ as strings and tell a listener nothing new. So captions are compared by
- * their content words (articles, prepositions and the like dropped, endings cut,
- * a few synonyms joined), each weighted by the probability with which the model
- * chose it: a word that the model was unsure of makes little difference.
+ * the stems of their content words, which the engine gives, each weighted by the
+ * probability with which the model chose it: a word that the model was unsure of
+ * makes little difference.
  */
 #ifndef DAEMON_MEANING_H
 #define DAEMON_MEANING_H
 
 #include <stddef.h>
 
-enum { MEANING_WORDS = 24, MEANING_WORD_BYTES = 24 };
+enum { MEANING_WORDS = 24, MEANING_WORD_BYTES = 32 };
 
 struct meaning {
 	struct {
@@ -23,11 +23,8 @@ struct meaning {
 	size_t count;
 };
 
-/* Adds a word of a caption; punctuation and case do not matter. Start from an
- * empty meaning ({ .count = 0 }). */
-void meaning_add(struct meaning *meaning, const char *word, double probability);
-/* Adds every word of a sentence with probability 1. */
-void meaning_add_sentence(struct meaning *meaning, const char *sentence);
+/* Adds a content word. Start from an empty meaning ({ .count = 0 }). */
+void meaning_add(struct meaning *meaning, const char *stem, double probability);
 /* 0: nothing in common, 1: the same. Two empty meanings are the same. */
 double meaning_similarity(const struct meaning *a, const struct meaning *b);
 

@@ -121,40 +121,51 @@ static void say(struct watch *watch, const char *text, enum tts_priority priorit
 		log_debug("%s", failure.message);
 }
 
-static void meaning_of(json_t *details, const char *caption, struct meaning *ret_meaning)
+static void meaning_of(json_t *details, struct meaning *ret_meaning)
 {
-	json_t *words = json_object_get(details, "words"), *word;
+	json_t *word;
 	size_t i;
 
 	ret_meaning->count = 0;
-	json_array_foreach(words, i, word) {
-		const char *text = json_string_value(json_object_get(word, "text"));
+	json_array_foreach(json_object_get(details, "words"), i, word) {
+		const char *stem = json_string_value(json_object_get(word, "stem"));
 
-		if (text)
-			meaning_add(ret_meaning, text,
+		if (stem)
+			meaning_add(ret_meaning, stem,
 				    json_number_value(json_object_get(word, "probability")));
 	}
-	if (!json_array_size(words))
-		meaning_add_sentence(ret_meaning, caption);
+}
+
+/* Sentences that describe nothing (a lens that is dirty, a view too dark) have no
+ * content words and are compared as they stand. */
+static bool is_news(const struct watch *watch, const char *text, const struct meaning *meaning)
+{
+	if (!*watch->spoken_text)
+		return true;
+	if (!strcmp(text, watch->spoken_text))
+		return false;
+	return !meaning->count ||
+	       meaning_similarity(meaning, &watch->spoken) < watch->config->watch_similarity;
 }
 
 static void tell(struct watch *watch, const struct job_outcome *outcome)
 {
 	char *full = phrase_caption(outcome->caption, outcome->details, VERBOSITY_NORMAL);
+	/* without what is said of its doubt, which has no place in a few words */
+	const char *sentence =
+		json_string_value(json_object_get(outcome->details, "sentence"));
 	struct meaning meaning;
 	char text[sizeof(watch->spoken_text)];
 
 	if (!full)
 		return;
 	if (watch->terse)
-		meaning_shorten(outcome->caption, text, sizeof(text));
+		meaning_shorten(sentence ? sentence : outcome->caption, text, sizeof(text));
 	else
 		snprintf(text, sizeof(text), "%s", full);
 	free(full);
-	meaning_of(outcome->details, outcome->caption, &meaning);
-	if (*watch->spoken_text &&
-	    (!strcmp(text, watch->spoken_text) ||
-	     meaning_similarity(&meaning, &watch->spoken) >= watch->config->watch_similarity))
+	meaning_of(outcome->details, &meaning);
+	if (!is_news(watch, text, &meaning))
 		return;
 	/* somebody else's words are not talked over, nor are ours queued behind them */
 	if (speech_speaking(watch->options.speech))

@@ -23,12 +23,13 @@ width = 640
 height = 480
 warm = 1
 settle = 30
-open-timeout = 3
-stall-timeout = 1
+open-timeout = 8
+stall-timeout = 4
 [watch]
 pause = 1
 """
 said = {}
+LONG = 90     # far more than it takes on a machine with nothing else to do
 
 
 def picture(name="astronaut.png"):
@@ -111,7 +112,7 @@ class Camera:
     def watching(self):
         return self.daemon.status()["watching"]
 
-    def wait_for_log(self, text, count=1, seconds=15):
+    def wait_for_log(self, text, count=1, seconds=LONG):
         wait_for(lambda: self.daemon.log().count(text) >= count, seconds, f'"{text}" in the log')
 
     def __enter__(self):
@@ -164,7 +165,7 @@ def nearest_size():
         assert (int(details["width"]), int(details["height"])) == SIZE
     with Camera("YUYV:1920x1080 YUYV:800x600 YUYV:160x120", control="short",
                 config=CONFIG.replace("[watch]", "format = yuyv\n[watch]")) as camera:
-        camera.fault()
+        camera.fault()     # every frame is too short
         assert "YUYV 800x600" in camera.daemon.log()
 
 
@@ -191,7 +192,7 @@ def never_stale():
         camera.show(picture("chelsea.png"))
         second, _ = camera.look()
         assert "cat" in second and "cat" not in first, (first, second)
-        wait_for(lambda: camera.interface.Sources()[0]["state"] == "closed", 5, "the warm time")
+        wait_for(lambda: camera.interface.Sources()[0]["state"] == "closed", LONG, "the warm time")
         camera.show(picture())
         assert camera.look()[0] == first
 
@@ -219,7 +220,9 @@ def faults():
     with Camera() as camera:
         caption, _ = camera.look()
         for fault, name in cases:
-            time.sleep(1.3)     # the warm time: each fault meets a closed camera
+            # each fault meets a closed camera
+            wait_for(lambda: camera.interface.Sources()[0]["state"] == "closed", LONG,
+                     "the warm time")
             camera.show(words=fault)
             got, sentence = camera.fault()
             said[fault] = sentence
@@ -243,16 +246,13 @@ def faults():
 def slow_start():
     """a camera that starts slowly does not hold up the bus"""
     need_model()
-    with Camera(control="slow=1500") as camera:
+    with Camera(control="slow=4000", config=CONFIG.replace("open-timeout = 8",
+                                                           "open-timeout = 60")) as camera:
         caller = Caller(camera.bus)
         job = int(caller.interface.SubmitLook(options_of(speak=False)))
-        times = []
-        for _ in range(20):
-            begun = time.monotonic()
-            camera.interface.Sources()
-            times.append(time.monotonic() - begun)
-            time.sleep(0.02)
-        assert len(caller.described) == 0 and max(times) < 1, times
+        for _ in range(3):
+            assert camera.interface.Sources()[0]["state"] == "opening"
+        assert not caller.described
         assert caller.wait(job)[0].endswith(".")
         caller.close()
 
@@ -297,22 +297,21 @@ def watching():
         camera.watch(True)
         assert camera.daemon.property("Watching")
         camera.wait_for_log("described watch:front")
-        wait_for(lambda: camera.watching()["sentences"] == 1, 5, "the first sentence")
-        time.sleep(3)
-        status = camera.watching()
-        assert status["captions"] == 1 and status["glances"] > 5, status
+        wait_for(lambda: camera.watching()["sentences"] == 1, LONG, "the first sentence")
+        wait_for(lambda: camera.watching()["glances"] > 12, LONG, "a dozen glances")
+        assert camera.watching()["captions"] == 1, camera.watching()
         # lighter and darker is no change, another picture is
         camera.show(ImageEnhance.Brightness(picture()).enhance(0.75))
-        time.sleep(2.5)
+        seen = camera.watching()["glances"]
+        wait_for(lambda: camera.watching()["glances"] > seen + 10, LONG, "ten glances")
         assert camera.watching()["captions"] == 1, camera.watching()
         camera.show(picture("chelsea.png"))
-        wait_for(lambda: camera.watching()["sentences"] == 2, 8, "the second sentence")
+        wait_for(lambda: camera.watching()["sentences"] == 2, LONG, "the second sentence")
         assert "cat" in camera.daemon.log().rsplit("described watch:front", 1)[1]
-        # back and forth without a new meaning
         camera.watch(False)
         assert not camera.daemon.property("Watching")
         assert "watching" not in camera.daemon.status()
-        wait_for(lambda: camera.interface.Sources()[0]["state"] == "closed", 5, "the warm time")
+        wait_for(lambda: camera.interface.Sources()[0]["state"] == "closed", LONG, "the warm time")
         camera.show(picture())
         time.sleep(1)
         assert camera.daemon.log().count("described watch:front") == 2
@@ -324,16 +323,17 @@ def covered_lens():
     need_model()
     with Camera() as camera:
         camera.watch(True)
-        wait_for(lambda: camera.watching()["sentences"] == 1, 15, "the first sentence")
+        wait_for(lambda: camera.watching()["sentences"] == 1, LONG, "the first sentence")
         camera.show(Image.new("RGB", SIZE, (9, 7, 8)))
-        wait_for(lambda: camera.watching()["covered"], 8, "covered")
+        wait_for(lambda: camera.watching()["covered"], LONG, "covered")
         camera.wait_for_log("the lens is covered")
-        time.sleep(2)
+        seen = camera.watching()["glances"]
+        wait_for(lambda: camera.watching()["glances"] > seen + 3, LONG, "glances")
         assert camera.watching()["captions"] == 1, camera.watching()
         camera.show(picture("chelsea.png"))
-        wait_for(lambda: not camera.watching()["covered"], 8, "uncovered")
+        wait_for(lambda: not camera.watching()["covered"], LONG, "uncovered")
         camera.wait_for_log("the lens is free")
-        wait_for(lambda: camera.watching()["sentences"] == 2, 8, "the second sentence")
+        wait_for(lambda: camera.watching()["sentences"] == 2, LONG, "the second sentence")
 
 
 @test
@@ -342,14 +342,14 @@ def unplugged_while_watching():
     need_model()
     with Camera() as camera:
         camera.watch(True)
-        wait_for(lambda: camera.watching()["sentences"] == 1, 15, "the first sentence")
+        wait_for(lambda: camera.watching()["sentences"] == 1, LONG, "the first sentence")
         camera.show(words="unplug")
-        wait_for(lambda: "unplugged" in str(camera.watching()["trouble"]), 8, "the trouble")
+        wait_for(lambda: "unplugged" in str(camera.watching()["trouble"]), LONG, "the trouble")
         said["unplug while watching"] = str(camera.watching()["trouble"])
         time.sleep(2)
         camera.show(picture("chelsea.png"))
         camera.wait_for_log("the camera works again")
-        wait_for(lambda: camera.watching()["sentences"] == 2, 12, "the next sentence")
+        wait_for(lambda: camera.watching()["sentences"] == 2, LONG, "the next sentence")
         assert camera.watching()["trouble"] == ""
 
 
@@ -375,7 +375,7 @@ def duty():
         pids = [int(camera.daemon.status()[k]) for k in ("pid", "worker_pid")]
         used = -sum(map(cpu_seconds, pids))
         camera.watch(True)
-        while time.monotonic() - begun < 25:
+        while time.monotonic() - begun < 20:
             camera.show(pictures[camera.shown % 3])
             time.sleep(0.3)
         used += sum(map(cpu_seconds, pids))
@@ -384,7 +384,7 @@ def duty():
         print(f"# a view that never rests, at most 5%: {share:.1f}% by the kernel's clocks, "
               f"{float(status['duty']):.1f}% by its own, {status['captions']} captions")
         # one caption may overdraw the account
-        assert share < 5 + 100 * 1.0 / 25, (share, status)
+        assert share < 5 + 100 * 1.0 / 20, (share, status)
 
 
 def cpu_seconds(pid):
@@ -412,7 +412,7 @@ def idle():
             if state == "warm":
                 camera.look()
                 assert camera.interface.Sources()[0]["state"] == "warm"
-            time.sleep(1)
+            time.sleep(3)
             before = [wakeups(p) for p in pids]
             time.sleep(5)
             after = [wakeups(p) for p in pids]
@@ -434,7 +434,7 @@ def folder():
         for i, name in enumerate(("coffee.png", "chelsea.png", "astronaut.png")):
             with open(os.path.join(inbox, f"{i}.jpg"), "wb") as file:
                 file.write(jpeg(picture(name)))
-        wait_for(lambda: daemon.log().count("described arrival:") == 3, 30, "three descriptions")
+        wait_for(lambda: daemon.log().count("described arrival:") == 3, LONG, "three descriptions")
     finally:
         daemon.stop()
         bus.close()

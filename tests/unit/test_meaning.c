@@ -2,14 +2,33 @@
 /* Captions that say the same, captions that do not, and short forms. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "daemon/meaning.h"
+#include "engine/lexeme.h"
 
 static const double same_from = 0.6;
+
+/* As the engine splits a caption. */
+static void meaning_add_sentence(struct meaning *meaning, const char *sentence)
+{
+	char copy[128], *rest = copy, *word;
+
+	snprintf(copy, sizeof(copy), "%s", sentence);
+	for (char *p = copy; *p; p++)
+		*p = *p == '.' ? 0 : (char)tolower((unsigned char)*p);
+	while ((word = strsep(&rest, " "))) {
+		struct lexeme lexeme = lexeme_of(word);
+
+		if (*word && lexeme_is_content(&lexeme))
+			meaning_add(meaning, lexeme.stem, 1);
+	}
+}
 
 static double compare(const char *a, const char *b)
 {
