@@ -1,4 +1,5 @@
 #!/bin/bash
+# LANE: machines
 # SPDX-License-Identifier: GPL-3.0-or-later
 # TIMEOUT: 1800
 # The Raspberry Pi's processor: everything cross-built for arm64 in a Debian root

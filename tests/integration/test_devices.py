@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# LANE: machines
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The whole way on a real kernel: a machine of its own under QEMU, with a V4L2
 camera (vivid), a keyboard (uinput) and a sound card (snd-aloop). A key is

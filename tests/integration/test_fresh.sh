@@ -1,4 +1,5 @@
 #!/bin/bash
+# LANE: machines
 # SPDX-License-Identifier: GPL-3.0-or-later
 # TIMEOUT: 1800
 # A fresh machine: a minimal Debian root with make and nothing else, into which

@@ -1,4 +1,5 @@
 #!/bin/bash
+# LANE: machines
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Every fuzz target over its seeds and then FUZZ_SECONDS (default 60) of new
 # inputs. Long runs: make fuzz T=…

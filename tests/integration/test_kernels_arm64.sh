@@ -1,4 +1,5 @@
 #!/bin/bash
+# LANE: machines
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Builds the inner loops and their tests for arm64 and runs them on emulated
 # processors: a Cortex-A72 (Raspberry Pi 4, NEON only), a Cortex-A76 (Raspberry

@@ -1,4 +1,5 @@
 #!/bin/bash
+# LANE: machines
 # SPDX-License-Identifier: GPL-3.0-or-later
 # TIMEOUT: 1800
 # The Debian packages: built from this tree, clean for lintian, then installed,
