@@ -21,10 +21,12 @@ extern const struct command command_model_info, command_model_import, command_cl
 /* train.c */
 extern const struct command command_train, command_train_convert;
 /* trust.c */
-extern const struct command command_model_calibrate, command_model_quantise;
+extern const struct command command_model_calibrate;
 /* eval.c */
 extern const struct command command_eval;
 /* orca.c */
 extern const struct command command_orca_install, command_orca_remove;
+/* quantise.c */
+extern const struct command command_model_quantise, command_model_quantize;
 
 #endif

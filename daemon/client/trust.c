@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * trust.c: `descry model calibrate`, which gives a model its confidence, and
- * `descry model quantise`, which makes its decoder small.
+ * trust.c: `descry model calibrate`, which gives a model its confidence.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -171,42 +170,4 @@ const struct command command_model_calibrate = {
 	.options = calibrate_options,
 	.option_count = sizeof(calibrate_options) / sizeof(*calibrate_options),
 	.run = run_calibrate,
-};
-
-static const struct client_option quantise_options[] = {
-	{ "output", "FILE", "Write the smaller model here.", 'o' },
-};
-
-static int run_quantise(struct client *client, int argc, char **argv)
-{
-	const char *output = client_value(client, "output");
-	struct engine_error error = { "" };
-	struct failure failure;
-	size_t matrices;
-	double worst;
-	int r;
-
-	if (argc != 1 || !output)
-		return client_usage(client, "model quantise takes one model file and --output FILE.");
-	r = lab_quantise_decoder(argv[0], output, &worst, &matrices, &error);
-	if (r != 0) {
-		failure_from_engine(&failure, r, error.message);
-		return client_fail(client, NULL, &failure);
-	}
-	if (client->json)
-		client_print_json(json_pack("{s:I, s:f}", "matrices", (json_int_t)matrices,
-					    "largest_relative_error", worst));
-	else
-		printf("%zu matrices of the decoder are in 8 bits now. Largest relative error: %.4f\n",
-		       matrices, worst);
-	return 0;
-}
-
-const struct command command_model_quantise = {
-	.name = "model quantise", .arguments = "FILE",
-	.help = "Writes a model whose decoder has its weights in 8 bits, one scale a row: half the "
-		"size and several times the speed, nearly the same captions.",
-	.options = quantise_options,
-	.option_count = sizeof(quantise_options) / sizeof(*quantise_options),
-	.run = run_quantise,
 };

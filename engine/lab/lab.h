@@ -296,4 +296,28 @@ struct lab_calibration_report *lab_calibration_free(struct lab_calibration_repor
 int lab_calibration_write(const struct lab_calibration_report *report, const char *folder,
 			  struct engine_error *error);
 
+/* --- An encoder in 8 bits --------------------------------------------------- */
+
+struct lab_quantised_layer {
+	const char *name, *operation;
+	float scale;			/* of the values it yields */
+	unsigned zero_point;
+	double error;	/* of its values against the float network's, relative, all layers before included */
+};
+
+struct lab_quantisation {
+	const struct lab_quantised_layer *layers;
+	size_t layer_count, photo_count;
+	double pool_error;		/* of the pooled features, relative */
+	bool eight_bits;		/* every layer has an 8-bit kernel on this processor */
+};
+
+/* Writes a model whose float encoder is in 8 bits: weights with one scale a channel,
+ * values with the range that the photos (calibration, 20 to 200 of the kind to be
+ * described) call for. */
+int lab_quantise_encoder(const char *input, const char *const *photos, size_t photo_count,
+			 const char *output, struct lab_quantisation **ret_quantisation,
+			 struct engine_error *error);
+struct lab_quantisation *lab_quantisation_free(struct lab_quantisation *quantisation);
+
 #endif
