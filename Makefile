@@ -84,6 +84,19 @@ PACKAGES_TEST := \
   cpio \
   kmod \
   alsa-utils \
+  python3-dbusmock \
+  orca \
+  at-spi2-core \
+  libatk-adaptor \
+  speech-dispatcher \
+  speech-dispatcher-espeak-ng \
+  xvfb \
+  xdotool \
+  openbox \
+  gir1.2-gtk-3.0 \
+  gir1.2-wnck-3.0 \
+  python3-pyatspi \
+  python3-speechd \
   gcc-aarch64-linux-gnu \
   mmdebstrap \
   systemd-container \

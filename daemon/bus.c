@@ -237,7 +237,8 @@ static DBusHandlerResult filter(DBusConnection *connection, DBusMessage *message
 	}
 	if (bus->options.on_signal)
 		bus->options.on_signal(bus->options.data, message);
-	return DBUS_HANDLER_RESULT_HANDLED;
+	/* others may listen too */
+	return DBUS_HANDLER_RESULT_NOT_YET_HANDLED;
 }
 
 static DBusHandlerResult on_message(DBusConnection *connection, DBusMessage *message, void *data)

@@ -11,11 +11,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/actions.h"
+#include "daemon/frame.h"
 #include "daemon/limits.h"
 #include "daemon/options.h"
 #include "daemon/quality.h"
 #include "daemon/screen.h"
 #include "daemon/service.h"
+#include "daemon/shortcuts.h"
 
 struct screen_options {
 	bool speak, anything;
@@ -46,6 +49,7 @@ struct service_screen {
 	enum screen_subject subject;
 	uint64_t tickets[LIMIT_TICKETS_PER_JOB];
 	unsigned count;
+	struct shortcuts *shortcuts;
 };
 
 static void on_looked(void *data, int picture, json_t *options, const struct failure *failure)
@@ -148,6 +152,57 @@ static void submit(struct service *service, DBusMessage *call, enum screen_subje
 		jobs_fail(service->jobs, ticket, &failure);
 }
 
+/* --- Keys of the desktop ------------------------------------------------------ */
+
+static void ignore(void *data, uint64_t ticket, const struct job_outcome *outcome)
+{
+	(void)data, (void)ticket, (void)outcome;
+}
+
+/* Nobody waits for an answer: everything is spoken. */
+static void describe_focus(struct service *service)
+{
+	struct screen_options options = {
+		.beam = service->config->caption_beam, .alternatives = 3,
+	};
+	struct job_request job = {
+		.source = sources[SCREEN_FOCUS], .picture = -1, .speak = true,
+		.verbosity = service->verbosity, .done = ignore,
+	};
+	struct failure failure;
+	uint64_t ticket;
+
+	job.options = job_options(service, &options, SCREEN_FOCUS);
+	if (jobs_submit(service->jobs, &job, &ticket, &failure)) {
+		speech_play(service->speech, TTS_SOUND_ERROR);
+		speech_say(service->speech, failure.message, TTS_NOW, "en", &failure);
+	} else {
+		speech_working(service->speech, true);
+		if (jobs_wants_picture(service->jobs, ticket) &&
+		    look(service, SCREEN_FOCUS, ticket, &failure))
+			jobs_fail(service->jobs, ticket, &failure);
+	}
+	json_decref(job.options);
+}
+
+static void on_pressed(void *data, enum shortcut shortcut)
+{
+	static const enum action of_shortcuts[SHORTCUTS] = {
+		[SHORTCUT_CAMERA] = ACTION_LOOK,
+		[SHORTCUT_REPEAT] = ACTION_REPEAT,
+		[SHORTCUT_STOP] = ACTION_STOP,
+	};
+	struct service *service = data;
+
+	actions_pressed(service, false);
+	if (shortcut == SHORTCUT_FOCUS)
+		describe_focus(service);
+	else
+		actions_run(service, of_shortcuts[shortcut], frame_clock());
+}
+
+/* --- Methods ------------------------------------------------------------------ */
+
 static void focus(struct service *service, DBusMessage *call)
 {
 	submit(service, call, SCREEN_FOCUS);
@@ -178,13 +233,18 @@ int service_screen_open(struct service *service, struct failure *failure)
 	service->screen = calloc(1, sizeof(*service->screen));
 	if (!service->screen || screen_open(service->loop, &service->screen->screen) < 0)
 		return failure_set(failure, FAILURE_FAILED, "Out of memory.");
+	if (shortcuts_open(bus_connection(service->bus), on_pressed, service,
+			   &service->screen->shortcuts) < 0)
+		return failure_set(failure, FAILURE_FAILED, "Out of memory.");
 	return 0;
 }
 
 void service_screen_close(struct service *service)
 {
-	if (service->screen)
+	if (service->screen) {
+		shortcuts_free(service->screen->shortcuts);
 		screen_free(service->screen->screen);
+	}
 	free(service->screen);
 	service->screen = NULL;
 }
