@@ -336,6 +336,18 @@ coverage: deps-test  ## run the tests on a build that counts lines; report
 	$(call install_packages,gcovr)
 	tests/coverage.sh
 
+# Peers are installed here, by nobody else; the npm package's own installer would
+# only fetch what needs a graphics card.
+PACKAGES_BENCH := $(if $(shell command -v npm),,nodejs npm) python3 python3-pil python3-numpy python3-torch python3-opencv
+.PHONY: deps-bench
+deps-bench: deps
+	$(call install_packages,$(PACKAGES_BENCH))
+	@[ -d build/bench/node_modules/onnxruntime-node ] || \
+	npm install --silent --no-audit --no-fund --ignore-scripts --prefix build/bench onnxruntime-node
+bench: deps-bench  ## measure beside ONNX Runtime, PyTorch and OpenCV; ROUNDS=…
+	@$(MAKE) --no-print-directory -s $B/bench_row $B/bench_train
+	BUILD=$B /usr/bin/python3 tests/bench/bench.py --rounds $(or $(ROUNDS),100)
+
 clean:  ## remove everything built
 	rm -rf build
 

@@ -4,7 +4,8 @@
 Each row is measured by one process for each contestant. All of a group's
 processes are started and warmed up, then asked for one run each, round after
 round, so that whatever else the machine does falls on all of them alike. The
-minimum is what the code can do, the median what it did.
+minimum is what the code can do, the median what it did. Processor time counts
+all threads of a process, waiting in a loop included, whatever else runs.
 
 Usage: bench.py [--rounds N] [--threads 1,2] [--only WORD] [--output FILE]
 Environment: BUILD (build/x86_64), MODEL, PEERS (where node_modules is)"""
@@ -30,6 +31,7 @@ class Contestant:
     def __init__(self, name, command):
         self.name, self.command = name, command
         self.times, self.version, self.memory, self.process = [], "", 0, None
+        self.processor = 0.0
 
     def start(self):
         environment = dict(os.environ, NODE_PATH=os.path.join(PEERS, "node_modules"))
@@ -42,6 +44,11 @@ class Contestant:
             return False
         self.version = line[6:].strip()
         return True
+
+    def processor_seconds(self):
+        with open("/proc/%d/stat" % self.process.pid) as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def run(self):
         self.process.stdin.write("run\n")
@@ -89,7 +96,7 @@ def groups(folder, threads):
                                  str(threads)])
 
     python = lambda name, script, path: Contestant(
-        name, [PYTHON, os.path.join(HERE, script), path, str(threads)])
+        name, [PYTHON, os.path.join(HERE, script)] + ([path] if path else []) + [str(threads)])
     encoder8 = onnx(bytes_, "ONNX Runtime int8")
     yield ("Encoder in 8 bits", [descry("encoder-int8"), encoder8])
     yield ("Encoder in 32-bit floats",
@@ -98,6 +105,9 @@ def groups(folder, threads):
             python("OpenCV dnn", "peer_opencv.py", floats)])
     yield ("1280×720 JPEG to sentence, beam 3, beside ONNX Runtime's int8 encoder alone",
            [descry("caption", small), onnx(bytes_, "ONNX Runtime int8, encoder only")])
+    yield ("Training, one step of 160 captions",
+           [Contestant("Descry, training", [os.path.join(BUILD, "bench_train"), str(threads)]),
+            python("PyTorch, training", "peer_torch_train.py", None)])
     yield ("Parts",
            [descry("decode", small, name="JPEG decode 1280×720"),
             descry("decode", large, name="JPEG decode 4000×3000"),
@@ -105,6 +115,7 @@ def groups(folder, threads):
             descry("greedy", small, name="Words, greedy"),
             descry("beam", small, name="Words, beam 3"),
             descry("step", name="One decoder step, beam 3"),
+            descry("product", name="8-bit products of an LSTM step, hidden 512, 10,000 words, beam 3"),
             descry("open", name="Opening and closing the model")])
 
 
@@ -113,28 +124,32 @@ def measure(contestants, rounds):
     for c in contestants:
         if c not in running:
             print("%s did not start and is left out." % c.name, file=sys.stderr)
+    before = [c.processor_seconds() for c in running]
     for _ in range(rounds):
         for c in running:
             c.run()
-    for c in running:
+    for c, seconds in zip(running, before):
+        c.processor = (c.processor_seconds() - seconds) * 1e3 / rounds
         c.stop()
     return running
 
 
 def table(out, contestants, versus):
-    out.write("| | median ms | minimum ms | 95th percentile ms | peak memory MiB |%s\n" %
-              (" ratio of medians | ratio of minima |" if versus else ""))
-    out.write("|---|---|---|---|---|%s\n" % ("---|---|" if versus else ""))
+    out.write("| | median ms | minimum ms | 95th percentile ms | processor ms | peak memory MiB |%s\n"
+              % (" ratio of medians | ratio of minima | of processor time |" if versus else ""))
+    out.write("|---|---|---|---|---|---|%s\n" % ("---|---|---|" if versus else ""))
     peers = [c for c in contestants if not c.version.startswith("Descry")]
     for c in contestants:
         median, least, high = c.figures()
-        cells = ["%.3f" % median, "%.3f" % least, "%.3f" % high, "%.0f" % c.memory]
+        cells = ["%.3f" % median, "%.3f" % least, "%.3f" % high, "%.2f" % c.processor,
+                 "%.0f" % c.memory]
         if versus and peers:
             if c in peers:
-                cells += ["", ""]
+                cells += ["", "", ""]
             else:
                 cells += ["%.2f" % (median / min(p.figures()[0] for p in peers)),
-                          "%.2f" % (least / min(p.figures()[1] for p in peers))]
+                          "%.2f" % (least / min(p.figures()[1] for p in peers)),
+                          "%.2f" % (c.processor / min(p.processor for p in peers))]
         out.write("| %s | %s |\n" % (c.name, " | ".join(cells)))
     out.write("\n")
 
@@ -162,7 +177,9 @@ def main():
                 if options.only not in title:
                     continue
                 print("%s, %d threads" % (title, threads), file=sys.stderr)
-                done = measure(contestants, options.rounds)
+                # a training step takes as long as ten encoder runs
+                done = measure(contestants, max(3, options.rounds // 10)
+                               if title.startswith("Training") else options.rounds)
                 versions.update(c.version for c in done)
                 out.write("### %s\n\n" % title)
                 table(out, done, any(not c.version.startswith("Descry") for c in done))
