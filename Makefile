@@ -106,7 +106,8 @@ PACKAGES_TEST := \
   lintian \
   libc6-dev-arm64-cross \
   clang \
-  libclang-rt-dev
+  libclang-rt-dev \
+  valgrind
 # half a gigabyte, to compare imported networks with the original
 PACKAGES_HEAVY := \
   python3-torch \
