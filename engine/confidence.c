@@ -60,7 +60,7 @@ struct confidence_view {
 	unsigned cells;
 	struct vectors features;
 	float *logits;
-	float distance, head, quality;
+	float measures[CONFIDENCE_MEASURES], distance, head, quality;
 	const struct hypothesis *hypotheses;
 	size_t count;
 	float votes;
@@ -78,6 +78,10 @@ static int check_parameters(const struct confidence_parameters *parameters,
 			return engine_fail(error, ENGINE_BAD_MODEL,
 				"The model's confidence.deviation holds a value that is not positive.");
 	}
+	if (!(parameters->distance_limit > 0.0f) || parameters->axis_count >= parameters->pool_size)
+		return engine_fail(error, ENGINE_BAD_MODEL,
+			"The model's descry.confidence.distance_limit is not positive, or it has more "
+			"axes than features.");
 	for (unsigned i = 0; i <= parameters->axis_count; i++) {
 		if (!(parameters->variances[i] > 0.0f))
 			return engine_fail(error, ENGINE_BAD_MODEL,
@@ -279,6 +283,8 @@ int confidence_read(const struct gguf *file, const struct vocabulary *vocabulary
 			(size_t[]){ parameters.axis_count, pool_size }, &status, error);
 	parameters.rarity = read_floats(file, "confidence.rarity", 1,
 		(size_t[]){ vocabulary_size(vocabulary) }, &status, error);
+	parameters.usual = read_floats(file, "confidence.usual", 1,
+		(size_t[]){ CONFIDENCE_USUAL }, &status, error);
 	word = read_floats(file, "confidence.word", 1, (size_t[]){ CONFIDENCE_WORD_SIGNALS + 1 },
 			   &status, error);
 	caption = read_floats(file, "confidence.caption", 1, (size_t[]){ CONFIDENCE_SIGNALS + 1 },
@@ -347,35 +353,61 @@ static float sigmoid(float x)
 	return 1.0f / (1.0f + expf(-x));
 }
 
-/* Root of the mean squared distance in units of the spread along each axis, the
- * space across the axes counting as one more for each dimension it has. */
-static float measure_distance(const struct confidence_view *view)
+static float dot(const float *a, const float *b, size_t size)
+{
+	float along[8] = {0}, sum = 0.0f;
+	size_t i = 0;
+
+	for (; i + 8 <= size; i += 8) {
+		for (size_t lane = 0; lane < 8; lane++)
+			along[lane] += a[i + lane] * b[i + lane];
+	}
+	for (; i < size; i++)
+		sum += a[i] * b[i];
+	for (size_t lane = 0; lane < 8; lane++)
+		sum += along[lane];
+	return sum;
+}
+
+static void measure(struct confidence_view *view, const float *pool)
 {
 	const struct confidence_parameters *parameters = &view->confidence->parameters;
 	const float *x = view->features.values;
-	size_t size = parameters->pool_size, across = size - parameters->axis_count;
-	double total = 0.0, rest = 0.0;
+	size_t size = parameters->pool_size, axes = parameters->axis_count;
+	double along = 0.0, across = (double)dot(x, x, size), expected = 0.0;
 
-	for (size_t i = 0; i < size; i++)
-		rest += (double)x[i] * (double)x[i];
-	for (unsigned k = 0; k < parameters->axis_count; k++) {
-		const float *axis = parameters->axes + k * size;
-		float along[8] = {0}, sum = 0.0f;
-		size_t i = 0;
+	for (size_t k = 0; k < axes; k++) {
+		double sum = (double)dot(parameters->axes + k * size, x, size);
 
-		for (; i + 8 <= size; i += 8) {
-			for (size_t lane = 0; lane < 8; lane++)
-				along[lane] += axis[i + lane] * x[i + lane];
-		}
-		for (; i < size; i++)
-			sum += axis[i] * x[i];
-		for (size_t lane = 0; lane < 8; lane++)
-			sum += along[lane];
-		rest -= (double)sum * (double)sum;
-		total += (double)sum * (double)sum / (double)parameters->variances[k];
+		across -= sum * sum;
+		along += sum * sum / (double)parameters->variances[k];
 	}
-	total += fmax(rest, 0.0) / (double)parameters->variances[parameters->axis_count];
-	return (float)sqrt(total / (double)(parameters->axis_count + across));
+	across = fmax(across, 0.0) / (double)parameters->variances[axes] / (double)(size - axes);
+	for (unsigned k = 0; k < parameters->stem_count; k++)
+		expected += (double)sigmoid(view->logits[k]);
+	view->measures[0] = (float)log(fmax(along / fmax((double)axes, 1.0), 1e-6));
+	view->measures[1] = (float)log(fmax(across, 1e-6));
+	view->measures[2] = (float)log(fmax(expected, 1e-6));
+	view->measures[3] = logf(fmaxf(dot(pool, pool, size), 1e-6f));
+}
+
+static float measure_distance(const struct confidence_view *view)
+{
+	const float *mean = view->confidence->parameters.usual;
+	const float *inverse = mean + CONFIDENCE_MEASURES;
+	float sum = 0.0f;
+
+	for (size_t i = 0; i < CONFIDENCE_MEASURES; i++) {
+		for (size_t k = 0; k < CONFIDENCE_MEASURES; k++)
+			sum += (view->measures[i] - mean[i]) * (view->measures[k] - mean[k]) *
+				inverse[i * CONFIDENCE_MEASURES + k];
+	}
+	return sqrtf(fmaxf(sum, 0.0f));
+}
+
+const float *confidence_view_measures(const struct confidence_view *view)
+{
+	return view->measures;
 }
 
 static float entropy(const float *probabilities, size_t count)
@@ -403,6 +435,7 @@ void confidence_view_photo(struct confidence_view *view, const struct engine_fea
 	memcpy(view->logits, parameters->bias, parameters->stem_count * sizeof(float));
 	matrix_multiply(&parameters->weight, &view->features, 1, 1.0f, true, view->logits,
 			parameters->stem_count);
+	measure(view, features->pool);
 	view->distance = measure_distance(view);
 	view->head = features->classes ? entropy(features->classes, class_count) : 0.0f;
 	view->quality = 0.0f;

@@ -66,6 +66,9 @@ struct confidence_parameters {
 	const float *rarity;		/* −log of the share of photos, by vocabulary word */
 	/* log-odds = Σ coefficient × signal + last coefficient */
 	float word[CONFIDENCE_WORD_SIGNALS + 1], caption[CONFIDENCE_SIGNALS + 1];
+	/* Means of the four measures of how usual a picture is, then the inverse of
+	 * their covariance, row by row. */
+	const float *usual;
 	float distance_limit;		/* 95% of clean photos lie within */
 	float sure, refused;		/* default bounds of the bands */
 };
@@ -127,6 +130,14 @@ size_t confidence_view_word_signals(struct confidence_view *view, size_t candida
 void confidence_view_signals(struct confidence_view *view, size_t candidate, part_words part,
 			     float ret_signals[CONFIDENCE_SIGNALS]);
 
+/* How usual the features are: logarithms of their distance along the axes, of
+ * that across them, of the number of words that the detector expects, and of
+ * their length. */
+#define CONFIDENCE_MEASURES 4u
+#define CONFIDENCE_USUAL (CONFIDENCE_MEASURES * (1 + CONFIDENCE_MEASURES))
+const float *confidence_view_measures(const struct confidence_view *view);
+
+/* Mahalanobis' distance of the measures from those of photos. */
 float confidence_view_distance(const struct confidence_view *view);
 
 /* The detector's stems that it finds likeliest, best first. */

@@ -57,6 +57,7 @@ struct calibration {
 	uint32_t *train_records, *records;
 	struct detector *detector;
 	struct confidence_parameters parameters;
+	float usual[CONFIDENCE_USUAL];
 	struct confidence *confidence;
 	struct confidence_view *view;
 	struct generation *generation;
@@ -323,6 +324,64 @@ static int ascending(const void *a, const void *b)
 	float first = *(const float *)a, second = *(const float *)b;
 
 	return (first > second) - (first < second);
+}
+
+/* Inverts a symmetric, positive definite matrix by Gauss and Jordan. */
+static void invert(double matrix[CONFIDENCE_MEASURES][CONFIDENCE_MEASURES])
+{
+	for (size_t i = 0; i < CONFIDENCE_MEASURES; i++) {
+		double pivot = 1.0 / matrix[i][i];
+
+		matrix[i][i] = 1.0;
+		for (size_t k = 0; k < CONFIDENCE_MEASURES; k++)
+			matrix[i][k] *= pivot;
+		for (size_t r = 0; r < CONFIDENCE_MEASURES; r++) {
+			double factor = matrix[r][i];
+
+			if (r == i)
+				continue;
+			matrix[r][i] = 0.0;
+			for (size_t k = 0; k < CONFIDENCE_MEASURES; k++)
+				matrix[r][k] -= factor * matrix[i][k];
+		}
+	}
+}
+
+/* What is usual: mean and inverse covariance of the measures of the photos that
+ * are fitted on. */
+static int fit_usual(struct calibration *calibration, struct engine_error *error)
+{
+	double sums[CONFIDENCE_MEASURES] = {0}, count = 0.0;
+	double products[CONFIDENCE_MEASURES][CONFIDENCE_MEASURES] = {{0}};
+
+	for (size_t j = 0; j < calibration->kept_count; j++) {
+		const float *measures;
+
+		if (!is_fitted(&calibration->kept[j]))
+			continue;
+		look(calibration, &calibration->kept[j]);
+		measures = confidence_view_measures(calibration->view);
+		count += 1.0;
+		for (size_t i = 0; i < CONFIDENCE_MEASURES; i++) {
+			sums[i] += (double)measures[i];
+			for (size_t k = 0; k < CONFIDENCE_MEASURES; k++)
+				products[i][k] += (double)measures[i] * (double)measures[k];
+		}
+	}
+	if (count < 2.0)
+		return engine_fail(error, ENGINE_BAD_OPTION, "No photo could be used for the fit.");
+	for (size_t i = 0; i < CONFIDENCE_MEASURES; i++) {
+		calibration->usual[i] = (float)(sums[i] / count);
+		for (size_t k = 0; k < CONFIDENCE_MEASURES; k++)
+			products[i][k] = products[i][k] / count - sums[i] * sums[k] / count / count +
+				(i == k ? 1e-6 : 0.0);
+	}
+	invert(products);
+	for (size_t i = 0; i < CONFIDENCE_MEASURES; i++) {
+		for (size_t k = 0; k < CONFIDENCE_MEASURES; k++)
+			calibration->usual[CONFIDENCE_MEASURES * (1 + i) + k] = (float)products[i][k];
+	}
+	return 0;
 }
 
 /* On all that may be given out: the captions of the search and of the consensus,
@@ -707,6 +766,8 @@ static int write_model(const struct calibration *calibration, const char *output
 	gguf_writer_add_tensor(writer, "confidence.rarity", GGUF_TENSOR_F32, 1,
 			       (size_t[]){ vocabulary_size(calibration->model->vocabulary) },
 			       p->rarity);
+	gguf_writer_add_tensor(writer, "confidence.usual", GGUF_TENSOR_F32, 1,
+			       (size_t[]){ CONFIDENCE_USUAL }, p->usual);
 	gguf_writer_add_tensor(writer, "confidence.word", GGUF_TENSOR_F32, 1,
 			       (size_t[]){ CONFIDENCE_WORD_SIGNALS + 1 }, p->word);
 	gguf_writer_add_tensor(writer, "confidence.caption", GGUF_TENSOR_F32, 1,
@@ -809,6 +870,7 @@ int lab_calibrate(const struct lab_calibrate_options *options, const char *outpu
 				   &calibration.detector, error);
 	if (r == 0) {
 		calibration.parameters = detector_parameters(calibration.detector);
+		calibration.parameters.usual = calibration.usual;
 		calibration.parameters.sure = options->sure > 0.0f ? options->sure : 0.5f;
 		calibration.parameters.refused = options->refused > 0.0f ? options->refused : 0.15f;
 		calibration.report->stems = calibration.detector->stem_count;
@@ -818,6 +880,8 @@ int lab_calibrate(const struct lab_calibrate_options *options, const char *outpu
 		r = search(&calibration, error);
 	if (r == 0)
 		r = fit_words(&calibration, error);
+	if (r == 0)
+		r = fit_usual(&calibration, error);
 	if (r == 0)
 		r = fit_captions(&calibration, error);
 	if (r == 0) {
