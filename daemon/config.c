@@ -77,6 +77,9 @@ static const struct config_key speech_keys[] = {
 	CHOICE("route", speech_route, "auto", route_choices,
 	       "Whose voice is used. auto: the screen reader's where one runs, else Descry's own; "
 	       "orca and speech-dispatcher: that one, and Descry's own if it fails; own: Descry's."),
+	NUMBER("route-timeout", speech_route_timeout, "280", 100, 10000,
+	       "Milliseconds that a screen reader has to take a text before the next voice is "
+	       "tried. More helps where Orca is slow."),
 	PATH("wav", speech_wav, "",
 	     "Write what would be played into this WAV file instead of playing it."),
 };

@@ -56,6 +56,7 @@ struct config {
 	unsigned speech_rate, speech_pitch, speech_volume;
 	char *speech_device;
 	unsigned speech_route;	/* enum route_choice */
+	unsigned speech_route_timeout;
 	char *speech_wav;
 	/* [sounds] */
 	bool sounds_tick, sounds_shutter, sounds_error, sounds_press, sounds_cover;

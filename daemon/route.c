@@ -12,6 +12,8 @@
 #include "daemon/log.h"
 
 #define WAITING_MAX 64u
+#define LIMIT_MS 280u
+#define CALL_MARGIN_MS 30u
 #define COMMITTED_MS 5000	/* no answer for so long: taken as said, for it may have been */
 #define SPEAKING_FIRST_MS 500	/* an unknown voice's start … */
 #define SPEAKING_BYTE_MS 70	/* … and pace: 175 words a minute */
@@ -31,6 +33,7 @@ struct routes {
 	struct loop *loop;
 	struct routes_options options;
 	enum route_choice choice;
+	unsigned limit_ms;
 	void *driver[DRIVERS];
 	uint64_t speaking_until[DRIVERS];	/* for drivers that do not tell */
 	bool used[DRIVERS];			/* since the last stop */
@@ -96,7 +99,7 @@ static void ask_driver(struct routes *routes)
 {
 	routes->asking = true;
 	routes->committed = false;
-	loop_start_timer(routes->limit, ROUTE_MS, 0);
+	loop_start_timer(routes->limit, routes->limit_ms, 0);
 	drivers[routes->asked]->say(routes->driver[routes->asked], &routes->first->text);
 }
 
@@ -200,6 +203,11 @@ static void on_limit(void *data)
 		route_refused(routes, "it does not answer");
 }
 
+int route_call_limit(const struct routes *routes)
+{
+	return (int)(routes->limit_ms - CALL_MARGIN_MS);
+}
+
 DBusConnection *route_connection(struct routes *routes)
 {
 	return routes->options.connection(routes->options.data);
@@ -222,6 +230,7 @@ int routes_open(struct loop *loop, const struct routes_options *options,
 		return -ENOMEM;
 	routes->loop = loop;
 	routes->options = *options;
+	routes->limit_ms = LIMIT_MS;
 	routes->end = &routes->first;
 	routes->name = "";
 	r = loop_add_timer(loop, on_limit, routes, &routes->limit);
@@ -255,9 +264,10 @@ struct routes *routes_free(struct routes *routes)
 	return NULL;
 }
 
-void routes_choose(struct routes *routes, enum route_choice choice)
+void routes_choose(struct routes *routes, enum route_choice choice, unsigned milliseconds)
 {
 	routes->choice = choice;
+	routes->limit_ms = milliseconds;
 }
 
 int routes_say(struct routes *routes, const char *text, enum tts_priority priority,

@@ -5,8 +5,8 @@
  * A blind user of a desktop already has a voice, the screen reader's; Descry
  * speaks through it where it can and never over it. A route is one way to be
  * heard: Orca, Speech Dispatcher, or the daemon's own voice. Which one is chosen
- * anew for each utterance: the routes are asked in order, each has ROUTE_MS to
- * take the text, and the first that takes it has it for good. A route that was
+ * anew for each utterance: the routes are asked in order, each has a moment (280 ms
+ * unless configured otherwise) to take the text, and the first that takes it has it for good. A route that was
  * too slow must not speak it after all, so nothing is ever said twice.
  *
  * Utterances are handed over one at a time, so that their order holds.
@@ -20,8 +20,6 @@
 
 #include "daemon/loop.h"
 #include "tts/tts.h"
-
-#define ROUTE_MS 280		/* for one route to take an utterance or not */
 
 enum route_choice { ROUTE_AUTO, ROUTE_ORCA, ROUTE_SPEECH_DISPATCHER, ROUTE_OWN };
 extern const char *const route_choices[];	/* NULL-terminated, for the configuration */
@@ -44,7 +42,8 @@ struct routes_options {
 int routes_open(struct loop *loop, const struct routes_options *options,
 		struct routes **ret_routes);
 struct routes *routes_free(struct routes *routes);
-void routes_choose(struct routes *routes, enum route_choice choice);
+/* `milliseconds`: for one route to take an utterance or not, at least 100. */
+void routes_choose(struct routes *routes, enum route_choice choice, unsigned milliseconds);
 
 /* Queues an utterance for hand-over. 0, -ENOMEM, or -ENOBUFS when too many wait. */
 int routes_say(struct routes *routes, const char *text, enum tts_priority priority,
@@ -72,9 +71,11 @@ struct route_text {
  * speak, or why it cannot. Not called after cancel. */
 void route_taken(struct routes *routes, const char *why);
 void route_refused(struct routes *routes, const char *why);
-/* From here on the text may be heard: ROUTE_MS no longer holds for the answer. */
+/* From here on the text may be heard: the limit no longer holds for the answer. */
 void route_committed(struct routes *routes);
 DBusConnection *route_connection(struct routes *routes);
+/* The milliseconds that a call may take, a little less than the route has. */
+int route_call_limit(const struct routes *routes);
 
 struct route_driver {
 	const char *name;

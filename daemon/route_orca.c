@@ -25,8 +25,7 @@
 
 #define ADDON "org.descry.OrcaAddon1"
 #define ADDON_PATH "/org/descry/OrcaAddon1"
-#define CALL_MS 250		/* below ROUTE_MS */
-#define DEADLINE_US 200000	/* the rest of CALL_MS is for the answer to come back */
+#define ANSWER_MS 50		/* of a call's time, for the add-on's answer to come back */
 #define PRESENT_MS 30000
 
 struct voice {
@@ -93,13 +92,14 @@ static uint64_t microseconds(void)
 static void present_by_addon(struct orca *orca)
 {
 	dbus_bool_t interrupt = orca->text->priority == TTS_NOW;
-	dbus_uint64_t deadline = microseconds() + DEADLINE_US;
+	int limit = route_call_limit(orca->routes);
+	dbus_uint64_t deadline = microseconds() + (dbus_uint64_t)(limit - ANSWER_MS) * 1000;
 
 	start(orca, bus_call_message(ADDON, ADDON_PATH, ADDON, "Present",
 				     DBUS_TYPE_STRING, &orca->text->text,
 				     DBUS_TYPE_UINT64, &deadline,
 				     DBUS_TYPE_BOOLEAN, &interrupt, DBUS_TYPE_INVALID),
-	      CALL_MS, on_presented);
+	      limit, on_presented);
 }
 
 static void interrupt_service(struct orca *orca, const struct voice *voice)
@@ -162,7 +162,8 @@ static void on_owner(void *data, DBusMessage *reply)
 		present_by_addon(orca);
 	} else {
 		start(orca, bus_call_message(voice->name, voice->path, voice->name, "GetVersion",
-					     DBUS_TYPE_INVALID), CALL_MS, on_version);
+					     DBUS_TYPE_INVALID), route_call_limit(orca->routes),
+		      on_version);
 	}
 }
 
@@ -174,7 +175,8 @@ static void ask_owner(struct orca *orca)
 	}
 	start(orca, bus_call_message(DBUS_SERVICE_DBUS, DBUS_PATH_DBUS, DBUS_INTERFACE_DBUS,
 				     "NameHasOwner", DBUS_TYPE_STRING, &voices[orca->voice].name,
-				     DBUS_TYPE_INVALID), CALL_MS, on_owner);
+				     DBUS_TYPE_INVALID), route_call_limit(orca->routes),
+	      on_owner);
 }
 
 static int orca_open(struct loop *loop, struct routes *routes, void **ret_driver)

@@ -30,7 +30,6 @@
 
 #include "daemon/bus_call.h"
 
-#define CALL_MS 250
 #define WORKERS_MAX 4u		/* hung ones included */
 
 /* One thread and its connection. Shared with the loop under `lock`; whoever is
@@ -356,7 +355,8 @@ static void speechd_say(void *driver, const struct route_text *text)
 							DBUS_TYPE_STRING, &interface,
 							DBUS_TYPE_STRING, &property,
 							DBUS_TYPE_INVALID),
-				       CALL_MS, on_status, speechd);
+				       route_call_limit(speechd->routes), on_status,
+				       speechd);
 	if (!speechd->call) {
 		speechd->text = NULL;
 		route_refused(speechd->routes, "the bus cannot be reached");

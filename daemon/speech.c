@@ -149,7 +149,8 @@ int speech_open(struct loop *loop, const struct config *config,
 		speech_free(speech);
 		return r;
 	}
-	routes_choose(speech->routes, (enum route_choice)config->speech_route);
+	routes_choose(speech->routes, (enum route_choice)config->speech_route,
+		      config->speech_route_timeout);
 	r = tts_open(&with, &speech->tts, &error);
 	if (r == TTS_NO_VOICE) {
 		log_warning("%s", error.message);
@@ -189,7 +190,8 @@ void speech_configure(struct speech *speech, const struct config *config)
 	struct failure failure;
 
 	speech->config = config;
-	routes_choose(speech->routes, (enum route_choice)config->speech_route);
+	routes_choose(speech->routes, (enum route_choice)config->speech_route,
+		      config->speech_route_timeout);
 	if (!speech->tts)
 		return;
 	if (strcmp(old->speech_voice ? old->speech_voice : "",

@@ -75,7 +75,7 @@ def label_first():
         caption, details = daemon.interface.DescribeFocus(NONE, timeout=60)
         assert details["about"]["description"] == "Breakfast", details
         assert details["about"]["whole_screen"]
-        wait_for(lambda: "Its label: Breakfast. " + caption in daemon.log(), 10, daemon.log())
+        wait_for(lambda: "Its label: Breakfast. " + caption in daemon.log(), 60, daemon.log())
 
 
 @test
@@ -117,7 +117,7 @@ def keys_of_the_desktop():
                           picture="") as (_, calls):
             daemon = harness.Daemon(bus, environment=NO_X11)
             try:
-                wait_for(lambda: "keys for Descry work" in daemon.log(), 20, daemon.log())
+                wait_for(lambda: "keys for Descry work" in daemon.log(), 60, daemon.log())
                 bound = calls("BindShortcuts")
                 assert len(bound) == 1, bound
                 assert all(key in bound[0] for key in ("focus", "camera", "repeat", "stop")), bound
@@ -133,9 +133,9 @@ def keys_of_the_desktop():
                 said = "saying: A bench in a park."
                 press("repeat", "/somebody/else")
                 press("repeat")
-                wait_for(lambda: daemon.log().count(said) >= 2, 10, daemon.log())
+                wait_for(lambda: daemon.log().count(said) >= 2, 60, daemon.log())
                 press("focus")
-                wait_for(lambda: "saying: This desktop does not tell" in daemon.log(), 10,
+                wait_for(lambda: "saying: This desktop does not tell" in daemon.log(), 60,
                          daemon.log())
                 assert daemon.log().count(said) == 2
             finally:
