@@ -205,6 +205,53 @@ static void pools_agree_with_plain_sums(void **state)
 		}
 }
 
+static void pools_in_8_bits_are_exact(void **state)
+{
+	(void)state;
+	for (size_t i = 0; isa_at(i); i++)
+		for (unsigned n = 0; n < 300; n++) {
+			size_t channels = draw() % 200 + 1, count = draw() % 9 + 1;
+			size_t size = count * channels;
+			/* 64 bytes more may be read, none written */
+			uint8_t *input = malloc(size + 64), most[200], mean[200];
+			const uint8_t *pixels[9];
+			int32_t sums[9];
+			uint16_t multiplier = (uint16_t)((65536 + count - 1) / count);
+
+			for (size_t k = 0; k < size + 64; k++)
+				input[k] = (uint8_t)draw();
+			for (size_t p = 0; p < count; p++)
+				pixels[p] = input + p * channels;
+			memset(most, 1, sizeof(most));
+			memset(mean, 1, sizeof(mean));
+			isa_at(i)->maximum_q8(pixels, count, channels, most);
+			if (count > 1)
+				isa_at(i)->average_q8(pixels, count, channels, (uint16_t)(count / 2),
+						      multiplier, mean);
+			isa_at(i)->pixel_sums_q8(input, count, channels, channels, sums);
+			for (size_t c = 0; c < 200; c++) {
+				unsigned sum = 0, largest = 0;
+
+				for (size_t p = 0; c < channels && p < count; p++) {
+					sum += pixels[p][c];
+					largest = pixels[p][c] > largest ? pixels[p][c] : largest;
+				}
+				assert_int_equal(most[c], c < channels ? largest : 1);
+				if (count > 1)
+					assert_int_equal(mean[c], c < channels ? (sum + count / 2) / count
+									       : 1);
+			}
+			for (size_t p = 0; p < count; p++) {
+				int32_t sum = 0;
+
+				for (size_t c = 0; c < channels; c++)
+					sum += pixels[p][c];
+				assert_int_equal(sums[p], sum);
+			}
+			free(input);
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -212,6 +259,7 @@ int main(void)
 		cmocka_unit_test(columns_cover_all_channels_and_shares_all_blocks),
 		cmocka_unit_test(pointers_point_into_the_window),
 		cmocka_unit_test(pools_agree_with_plain_sums),
+		cmocka_unit_test(pools_in_8_bits_are_exact),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

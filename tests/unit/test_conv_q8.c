@@ -283,6 +283,35 @@ static void random_shapes_and_tails(void **state)
 		}
 }
 
+#if defined(__x86_64__)
+conv_q8_function conv_q8_6x16_twin;
+
+static void the_avx_vnni_tile_by_its_twin(void **state)
+{
+	static const struct conv_kernel twin[] = {{6, 16, .q8 = conv_q8_6x16_twin}};
+	const struct isa *other = isa_named("avx512vnni");
+	struct isa isa;
+
+	(void)state;
+	if (!other)
+		skip();
+	isa = *other;
+	isa.name = "avxvnni";
+	isa.conv_q8.kernels = twin;
+	isa.conv_q8.count = 1;
+	for (size_t s = 0; s < sizeof(inception) / sizeof(*inception); s++)
+		compare(&isa, &inception[s], 1, NULL);
+	for (unsigned n = 0; n < 100; n++) {
+		struct shape shape = {
+			between(1, 9), between(1, 9), between(1, 70), 1, 1, between(1, 3),
+			between(1, 110), false,
+		};
+
+		compare(&isa, &shape, between(1, 3), NULL);
+	}
+}
+#endif
+
 static void threads_give_the_same(void **state)
 {
 	(void)state;
@@ -337,6 +366,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_shape_of_inception),
 		cmocka_unit_test(random_shapes_and_tails),
+#if defined(__x86_64__)
+		cmocka_unit_test(the_avx_vnni_tile_by_its_twin),
+#endif
 		cmocka_unit_test(threads_give_the_same),
 		cmocka_unit_test(impossible_convolutions_are_refused),
 	};
