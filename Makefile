@@ -177,7 +177,7 @@ PRELOAD := $(if $(SANITIZE),,$(patsubst tests/preload/%.c,$B/preload/%.so,$(wild
 FUZZ_BIN := $(patsubst tests/fuzz/%.c,$B/fuzz/%,$(FUZZ_SRC))
 PROGRAMS := $(if $(wildcard daemon/descryd.c),$B/descryd) $(if $(CLIENT_SRC),$B/descry)
 
-.PHONY: all help coverage deps deps-core deps-test print-packages print-version programs unit run packages documents check model bench install uninstall clean
+.PHONY: all help demo coverage deps deps-core deps-test print-packages print-version programs unit run packages documents check model bench install uninstall clean
 all: programs  ## build descryd and descry
 programs: $(LIB_ENGINE) $(LIB_LAB) $(LIB_TTS) $(LIB_DAEMON) $(PROGRAMS)
 unit: $(UNIT_BIN) $(TOOL_BIN) $(PRELOAD)  ## build the unit tests and the tests' tools
@@ -251,7 +251,10 @@ deps-test: deps  ## install what the tests need
 
 # --- running and installing -----------------------------------------------------
 run: deps  ## build, describe the photos of the repository, speak the sentences
-	@$(MAKE) --no-print-directory -s programs
+	@$(MAKE) --no-print-directory -s demo
+# a make of its own: before deps there was perhaps no compiler to ask for the
+# processor, which names the folder
+demo: programs
 	@tests/demo.sh $B
 
 bindir := $(PREFIX)/bin
