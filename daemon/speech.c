@@ -219,6 +219,9 @@ static int hand_over(struct speech *speech, const char *text, enum tts_priority 
 	int r = routes_say(speech->routes, text, priority, language);
 
 	log_debug("saying: %s", text);
+	/* the sound of a press or of the camera, a moment ago, is to be heard out */
+	if (priority == TTS_NOW && !tts_speaking(speech->tts))
+		priority = TTS_NEXT;
 	if (r == -ENOBUFS)
 		return failure_set(failure, FAILURE_BUSY,
 				   "Too much is waiting to be spoken. Stop speech, then try again.");

@@ -183,6 +183,14 @@ static unsigned pause_ms(const struct watch *watch)
 	return (watch->pause ? watch->pause : watch->config->watch_pause) * 1000;
 }
 
+/* Not described, or described so that nobody should rely on it. */
+static bool is_refused(json_t *details)
+{
+	const char *band = json_string_value(json_object_get(details, "band"));
+
+	return phrase_refused(details) || (band && !strcmp(band, "refused"));
+}
+
 static void described(void *data, uint64_t ticket, const struct job_outcome *outcome)
 {
 	struct watch *watch = data;
@@ -192,7 +200,7 @@ static void described(void *data, uint64_t ticket, const struct job_outcome *out
 	watch->ticket = 0;
 	if (!watch->on)
 		return;
-	if (!outcome->failure && watch->terse && phrase_refused(outcome->details)) {
+	if (!outcome->failure && watch->terse && is_refused(outcome->details)) {
 		/* blurred because it moves: that is no news */
 		watch->owes_full = true;
 	} else if (!outcome->failure) {
