@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # LANE: machines
+# TIMEOUT: 1300
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The whole way on a real kernel: a machine of its own under QEMU, with a V4L2
 camera (vivid), a keyboard (uinput) and a sound card (snd-aloop). A key is
@@ -18,7 +19,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build/x86_64"))
 MACHINE = os.path.join(ROOT, "build/qemu")
 MODEL = os.environ.get("DESCRY_MODEL", os.path.join(ROOT, "engine/models/descry-en.gguf"))
-LIMIT = 420
+LIMIT = 1000
 NAMES = ["the machine starts with its devices",
          "the button is found when it is plugged in, and pressed once it takes a picture",
          "the press is acknowledged by a sound before anything else",
