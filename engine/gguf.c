@@ -714,6 +714,17 @@ struct gguf *gguf_free(struct gguf *file)
 	return NULL;
 }
 
+void gguf_forget(const struct gguf *file, const struct gguf_tensor *tensor)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uintptr_t begin = ((uintptr_t)tensor->data + page - 1) / page * page;
+	uintptr_t end = ((uintptr_t)tensor->data + tensor->size) / page * page;
+
+	/* memory that is no mapping of a file would be lost for good */
+	if (file->mapped && end > begin)
+		madvise((void *)begin, end - begin, MADV_DONTNEED);
+}
+
 const char *gguf_name(const struct gguf *file)
 {
 	return file->name;

@@ -88,6 +88,10 @@ int gguf_open_memory(const void *data, size_t size, const char *name,
 		     struct gguf **ret_file, struct engine_error *error);
 struct gguf *gguf_free(struct gguf *file);
 
+/* Drops the whole pages within a tensor's data from memory where the file is
+ * mapped; they come back when they are read again. */
+void gguf_forget(const struct gguf *file, const struct gguf_tensor *tensor);
+
 /* What messages call the file. */
 const char *gguf_name(const struct gguf *file);
 uint64_t gguf_size(const struct gguf *file);

@@ -601,6 +601,7 @@ int graph_open(const struct gguf *file, struct graph **ret_graph, struct engine_
 		r = engine_fail_memory(error);
 		goto out;
 	}
+	graph->file = file;
 	graph->node_count = (unsigned)count;
 	graph->quantised = true;
 	r = check_names(&b);

@@ -84,6 +84,7 @@ struct graph_node {
 };
 
 struct graph {
+	const struct gguf *file;	/* that holds names and weights */
 	struct graph_node *nodes;
 	unsigned node_count;
 	/* How the RGB bytes become the input's values: (byte − mean) / std. */

@@ -5,8 +5,6 @@
  * file's mapping, so that a model does not lie in memory twice.
  */
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "engine/conv_q8.h"
 #include "engine/error.h"
@@ -83,17 +81,6 @@ static int32_t *round_bias(const struct kernel_task *task, const struct conv_q8_
 	return bias;
 }
 
-/* Drops whole pages of the mapping from memory; they come back when read. */
-static void release_pages(const void *data, size_t size)
-{
-	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-	uintptr_t begin = ((uintptr_t)data + page - 1) / page * page;
-	uintptr_t end = ((uintptr_t)data + size) / page * page;
-
-	if (end > begin)
-		madvise((void *)begin, end - begin, MADV_DONTNEED);
-}
-
 static int prepare(const struct kernel_task *task, struct threadpool *pool, void **ret_prepared,
 		   struct engine_error *error)
 {
@@ -140,7 +127,7 @@ static int prepare(const struct kernel_task *task, struct threadpool *pool, void
 	free(bias);
 	if (r)
 		return r;
-	release_pages(node->weight->data, node->weight->size);
+	gguf_forget(task->graph->file, node->weight);
 	*ret_prepared = set;
 	return 0;
 }

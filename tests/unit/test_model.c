@@ -135,13 +135,22 @@ static void test_damage_in_two_places(void **unused)
 	small_model_free(&model);
 }
 
+static uint64_t add_up(const uint8_t *bytes, size_t size)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < size; i++)
+		sum += bytes[i];
+	return sum;
+}
+
 static void test_damage_to_the_default_model(void **unused)
 {
 	FILE *stream = fopen(DEFAULT_MODEL, "rb");
 	struct engine_error error;
 	struct engine_model *model;
 	size_t size, structure;
-	uint64_t state = 11;
+	uint64_t state = 11, sum;
 	uint8_t *bytes;
 	unsigned refused = 0;
 
@@ -156,6 +165,11 @@ static void test_damage_to_the_default_model(void **unused)
 	assert_int_equal(fread(bytes, 1, size, stream), size);
 	fclose(stream);
 	structure = structure_size(&(struct small_model){ bytes, size });
+	/* weights that were packed are given back to the file, but memory is no file */
+	sum = add_up(bytes, size);
+	assert_int_equal(build(bytes, size, &model, &error), 0);
+	engine_model_free(model);
+	assert_true(add_up(bytes, size) == sum);
 	for (unsigned i = 0; i < 120; i++) {
 		size_t place;
 		uint8_t old;
