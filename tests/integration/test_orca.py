@@ -30,7 +30,9 @@ def hears(screen, what, seconds=60):
         wait_for(lambda: any(what(text) for text in spoken(screen)), seconds)
     except AssertionError:
         said = [text[:80] for text in spoken(screen)[-4:]]
-        raise AssertionError(f"Orca said: {said}; {stage['daemon'].log()[-300:]}") from None
+        raise AssertionError(f"Orca said: {said}; {stage['daemon'].log()[-300:]}; "
+                             f"{stage['daemon'].status().get('route_reason')}; "
+                             f"{screen.log('orca.log')[-600:]}") from None
 
 
 def spoken(screen):

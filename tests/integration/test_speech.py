@@ -25,10 +25,14 @@ SENTENCE = "A man riding a wave on top of a surfboard."
 LONG = ("This sentence is long enough to be cut in the middle of it by the stop key, "
         "and it goes on and on, until nobody wants to hear any more of it at all.")
 number = 0
+held = None     # reports of an attempt, while there may be another
 
 
 def report(name, passed, why="", skip=None):
     global number
+    if held is not None:
+        held.append((name, passed, why))
+        return
     number += 1
     if skip:
         print(f"ok {number} - {name} # SKIP {skip}", flush=True)
@@ -270,6 +274,23 @@ def hung_card():
            done.stdout + done.stderr)
 
 
+def in_real_time(test, jack):
+    """Tests that run against a clock get three attempts: on a busy machine JACK
+    itself comes too late. A fault of ours fails all of them."""
+    global held
+    for attempt in range(3):
+        held = []
+        try:
+            test(jack)
+        except Exception as error:
+            held.append((test.__name__, False, repr(error)))
+        results, held = held, None
+        if all(passed for _, passed, _ in results):
+            break
+    for result in results:
+        report(*result)
+
+
 def main():
     try:
         exact_files()
@@ -283,7 +304,7 @@ def main():
                 jack = Jack(rate)
                 try:
                     for test in tests:
-                        test(jack)
+                        in_real_time(test, jack)
                 finally:
                     jack.stop()
         else:
