@@ -177,7 +177,7 @@ PRELOAD := $(if $(SANITIZE),,$(patsubst tests/preload/%.c,$B/preload/%.so,$(wild
 FUZZ_BIN := $(patsubst tests/fuzz/%.c,$B/fuzz/%,$(FUZZ_SRC))
 PROGRAMS := $(if $(wildcard daemon/descryd.c),$B/descryd) $(if $(CLIENT_SRC),$B/descry)
 
-.PHONY: all help demo coverage deps deps-core deps-test print-packages print-version programs unit run packages documents check model bench install uninstall clean
+.PHONY: all help check-roots demo coverage deps deps-core deps-test print-packages print-version programs unit run packages documents check model bench install uninstall clean
 all: programs  ## build descryd and descry
 programs: $(LIB_ENGINE) $(LIB_LAB) $(LIB_TTS) $(LIB_DAEMON) $(PROGRAMS)
 unit: $(UNIT_BIN) $(TOOL_BIN) $(PRELOAD)  ## build the unit tests and the tests' tools
@@ -351,6 +351,9 @@ deps-bench: deps
 bench: deps-bench  ## measure beside ONNX Runtime, PyTorch and OpenCV; ROUNDS=…
 	@$(MAKE) --no-print-directory -s $B/bench_row $B/bench_train
 	BUILD=$B /usr/bin/python3 tests/bench/bench.py --rounds $(or $(ROUNDS),100)
+
+check-roots: deps-test  ## fresh Debian 12 and 13 machines and arm64, from minimal roots
+	ROOTS=1 tests/run.sh test_fresh test_arm64
 
 clean:  ## remove everything built
 	rm -rf build
