@@ -85,7 +85,7 @@ static int make_folder(void **state)
 		const struct png_options options = { .kind = PNG_KIND_RGB, .depth = 8 };
 		uint8_t pixels[12 * 10 * 3];
 		struct bytes png;
-		char name[16];
+		char name[24];
 
 		for (size_t k = 0; k < sizeof(pixels); k++)
 			pixels[k] = (uint8_t)(rgb[i % 4][k % 3] + 10 * small_random(&random));
@@ -357,7 +357,7 @@ static void bad_entries_are_listed_and_stop_a_run(void **state)
 	(void)state;
 	/* six of 48 photos missing or broken, of which five are seen at once */
 	for (int i = 0; i < 5; i++) {
-		char from[16], to[16];
+		char from[24], to[24];
 
 		snprintf(from, sizeof(from), "%d.png", i);
 		snprintf(to, sizeof(to), "%d.away", i);
@@ -374,7 +374,7 @@ static void bad_entries_are_listed_and_stop_a_run(void **state)
 	assert_trained(lab_train(&options, &error), &error);
 	assert_true(record.notes >= 11);
 	for (int i = 0; i < 6; i++) {
-		char from[16], to[16];
+		char from[24], to[24];
 
 		snprintf(from, sizeof(from), "%d.away", i);
 		snprintf(to, sizeof(to), "%d.png", i);
