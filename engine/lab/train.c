@@ -1106,7 +1106,7 @@ static int prepare_run(struct trainer *t, struct engine_error *error)
 	const struct lexicon *vocabulary = t->weights->vocabulary;
 	size_t count = t->weights->network.value_count;
 	int r = dataset_open(t->train_set, t->train_records, t->mirrored_records, vocabulary,
-			     LONGEST_CAPTION, true, true, &t->train, error);
+			     LONGEST_CAPTION, false, true, &t->train, error);
 
 	if (r == 0 && t->val_set != NULL && t->val_set->photo_count > 0)
 		r = dataset_open(t->val_set, t->val_records, NULL, vocabulary, LONGEST_CAPTION, true,
