@@ -248,6 +248,8 @@ int screen_look(struct screen *screen, enum screen_subject subject, screen_funct
 		return failure_set(failure, FAILURE_FAILED, "No thread for the screen: %s.",
 				   strerror(r));
 	}
+	/* set, as pthread_create() succeeded */
+	// NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage)
 	pthread_detach(thread);
 	screen->task = task;
 	screen->function = function;

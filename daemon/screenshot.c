@@ -150,6 +150,8 @@ static char *file_of_uri(char *uri)
 	if (strncmp(uri, "file:///", 8) != 0)
 		return NULL;
 	for (to = uri; *from; to++) {
+		/* set when sscanf() returns 1 */
+		// NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Branch)
 		if (*from == '%' && sscanf(from, "%%%2x", &byte) == 1 && byte) {
 			*to = (char)byte;
 			from += 3;

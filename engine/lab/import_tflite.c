@@ -272,6 +272,8 @@ static int clamp_to(struct reader *reader, struct blueprint_node *node, int acti
 		return fail_unsupported(reader, "has an activation that is not supported");
 	node->minimum = ranges[activation].minimum;
 	node->maximum = ranges[activation].maximum;
+	/* add_node fills it before it calls */
+	// NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult)
 	if (q.scale > 0) {
 		node->minimum = fmaxf(node->minimum, q.scale * (float)(0 - q.zero_point));
 		node->maximum = fminf(node->maximum, q.scale * (float)(255 - q.zero_point));
@@ -473,6 +475,8 @@ static int read_weights(struct reader *reader, struct blueprint_node *node, bool
 	    (weight->type != TYPE_FLOAT32 && weight->type != TYPE_FLOAT16 &&
 	     weight->type != TYPE_UINT8 && weight->type != TYPE_INT8))
 		return fail_unsupported(reader, "has weights that are computed or of a type that is not supported");
+	/* add_node gave it */
+	// NOLINTNEXTLINE(clang-analyzer-core.NullDereference)
 	node->weight_rank = weight->rank;
 	for (unsigned i = 0; i < weight->rank; i++)
 		node->weight_shape[i] = weight->shape[i];
@@ -508,6 +512,8 @@ static int read_convolution(struct reader *reader, bool depthwise)
 	if (r)
 		return r;
 	if (depthwise)
+		/* add_node gave it */
+		// NOLINTNEXTLINE(clang-analyzer-core.NullDereference)
 		node->groups = input->shape[3];
 	r = set_window(reader, node, input, flatbuffer_u8(b, options, 0, PADDING_SAME),
 		       (int32_t)weight->shape[1], (int32_t)weight->shape[2],

@@ -125,6 +125,8 @@ int lexicon_add(struct lexicon *lexicon, const char *word, size_t length, uint32
 		lexicon->slots[slot] = (uint32_t)lexicon->size;
 	}
 	index = lexicon->slots[slot] - 1;
+	/* a word that is found, or was added, has an entry */
+	// NOLINTNEXTLINE(clang-analyzer-core.NullDereference)
 	lexicon->entries[index].count++;
 	if (ret_index != NULL)
 		*ret_index = index;
