@@ -45,8 +45,8 @@ struct engine_error {
 struct engine_image;
 
 struct engine_image_options {
-	/* The picture is wanted at this size or above, so a JPEG may be decoded at
-	 * the DCT scale just above it. 0 decodes at full size. */
+	/* The picture will be resized to this size, so a JPEG may be decoded at a
+	 * DCT scale that leaves one and a half times as much. 0 decodes at full size. */
 	unsigned wanted_width, wanted_height;
 	/* engine_image_read only: how long a pipe or socket may take in all to
 	 * deliver the picture (-ETIMEDOUT); 0 waits for ever. */
