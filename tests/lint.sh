@@ -51,7 +51,7 @@ run_tidy() {
 	printf '%s\n' "${files[@]}" | nice -n 5 xargs -P"$(nproc)" -n 1 \
 		sh -c 'clang-tidy --quiet "$@" -- '"$(printf '%q ' "${flags[@]}" "${library_flags[@]}")" tidy \
 		2>/dev/null >"$logs/tidy.log"
-	grep -E '(warning|error):' "$logs/tidy.log" | sort -u >"$logs/tidy.short"
+	grep -aE '(warning|error):' "$logs/tidy.log" | sort -u >"$logs/tidy.short"
 	verdict clang-tidy "$logs/tidy.short"
 }
 
@@ -66,7 +66,7 @@ run_analyzer() {
 		-Wanalyzer-double-free -Wanalyzer-use-after-free -Wanalyzer-double-fclose \
 		-Wanalyzer-free-of-non-heap -Wanalyzer-out-of-bounds \
 		-c {} -o /dev/null >"$logs/analyzer.log" 2>&1
-	grep -E '\[(CWE|-Wanalyzer)' "$logs/analyzer.log" | sort -u >"$logs/analyzer.short"
+	grep -aE '\[(CWE|-Wanalyzer)' "$logs/analyzer.log" | sort -u >"$logs/analyzer.short"
 	verdict "gcc -fanalyzer" "$logs/analyzer.short"
 }
 
