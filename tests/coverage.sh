@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.." || exit 2
 make -s -j"$(nproc)" COVERAGE=1 programs unit || exit 1
 arch=$(${CC:-gcc} -dumpmachine); arch=${arch%%-*}
 build=build/$arch-coverage
-export BUILD=$build SKIP_ROOTS=1 REQUESTS=2000
+export BUILD=$build REQUESTS=2000
 find "$build" -name '*.gcda' -delete
 mkdir -p build/coverage
 for t in tests/unit/test_*.c; do
