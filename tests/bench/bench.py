@@ -7,7 +7,7 @@ round, so that whatever else the machine does falls on all of them alike. The
 minimum is what the code can do, the median what it did. Processor time counts
 all threads of a process, waiting in a loop included, whatever else runs.
 
-Usage: bench.py [--rounds N] [--threads 1,2] [--only WORD] [--output FILE]
+Usage: bench.py [--rounds N] [--threads 1,2] [--only WORD,…] [--output FILE]
 Environment: BUILD (build/x86_64), MODEL, PEERS (where node_modules is)"""
 
 import argparse
@@ -174,12 +174,12 @@ def main():
         for threads in map(int, options.threads.split(",")):
             out.write("## %d thread%s\n\n" % (threads, "s" if threads > 1 else ""))
             for title, contestants in groups(folder, threads):
-                if options.only not in title:
+                if not any(word in title for word in options.only.split(",")):
                     continue
                 print("%s, %d threads" % (title, threads), file=sys.stderr)
-                # a training step takes as long as ten encoder runs
-                done = measure(contestants, max(3, options.rounds // 10)
-                               if title.startswith("Training") else options.rounds)
+                # a training step takes as long as ten encoder runs, floats three
+                share = 10 if "Training" in title else 3 if "floats" in title else 1
+                done = measure(contestants, max(3, options.rounds // share))
                 versions.update(c.version for c in done)
                 out.write("### %s\n\n" % title)
                 table(out, done, any(not c.version.startswith("Descry") for c in done))
