@@ -3,6 +3,7 @@
 """The D-Bus interface, over a real bus with the real daemon and model."""
 import array
 import os
+import re
 import signal
 import time
 import xml.etree.ElementTree as xml
@@ -352,6 +353,7 @@ def activation():
         assert time.monotonic() - started < 20
         answer = descry("status")
         assert answer.returncode == 0 and "version: " in answer.stdout, answer
+        os.kill(int(re.search(r"^pid: (\d+)$", answer.stdout, re.M).group(1)), signal.SIGTERM)
     finally:
         bus.close()
 
