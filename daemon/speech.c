@@ -216,12 +216,13 @@ static int silent(const struct speech *speech, struct failure *failure)
 static int hand_over(struct speech *speech, const char *text, enum tts_priority priority,
 		     const char *language, struct failure *failure)
 {
-	int r = routes_say(speech->routes, text, priority, language);
+	int r;
 
 	log_debug("saying: %s", text);
 	/* the sound of a press or of the camera, a moment ago, is to be heard out */
-	if (priority == TTS_NOW && !tts_speaking(speech->tts))
+	if (priority == TTS_NOW && speech->tts && !tts_speaking(speech->tts))
 		priority = TTS_NEXT;
+	r = routes_say(speech->routes, text, priority, language);
 	if (r == -ENOBUFS)
 		return failure_set(failure, FAILURE_BUSY,
 				   "Too much is waiting to be spoken. Stop speech, then try again.");

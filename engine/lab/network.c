@@ -1209,6 +1209,8 @@ int network_step(const struct network *network, const real *parameters,
 	if (workspace->failed)
 		return -ENOMEM;
 	for (size_t r = 0; r < rows; r++)
+		/* every network has an embedding */
+		// NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker)
 		memcpy(x + r * hidden, w.embedding + (size_t)words[r] * hidden, hidden * sizeof(*x));
 	for (unsigned l = 0; l < s->layers; l++) {
 		real *state = states + l * (gru ? 1 : 2) * hidden;
