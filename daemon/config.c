@@ -423,6 +423,8 @@ struct reader {
 	struct config *config;
 	struct config_error *error;
 	int status;
+	bool usable;		/* mistakes in the file are noted, and reading goes on */
+	bool lost;		/* in a section whose name could not be read */
 	/* what was set already: section instance and key, to refuse a second time */
 	struct seen {
 		const void *base;
@@ -431,7 +433,8 @@ struct reader {
 	size_t seen_count;
 };
 
-/* Remembers the first failure only: libinih reads on after one. */
+/* Remembers the first failure only: libinih reads on after one. A mistake that
+ * costs only its key is not the load's status. */
 __attribute__((format(printf, 3, 4)))
 static int fail(struct reader *reader, int status, const char *format, ...)
 {
@@ -441,7 +444,11 @@ static int fail(struct reader *reader, int status, const char *format, ...)
 
 	if (reader->status)
 		return reader->status;
-	reader->status = status;
+	if (!reader->usable || !reader->path || status < 0)
+		reader->status = status;
+	else if (*message)
+		return status;
+	reader->error->line = reader->path ? reader->line : 0;
 	if (reader->path)
 		used = (size_t)snprintf(message, size, "%s, line %u: ", reader->path, reader->line);
 	if (used < size) {
@@ -585,10 +592,38 @@ static int set_key(struct reader *reader, const char *section_name, const char *
 	return 0;
 }
 
-/* Called by libinih for each key; its result only tells whether to go on. */
+/* Called by libinih for each key. Its result marks the line as wrong, which only
+ * lines that libinih cannot read are to be when mistakes are passed over. */
 static int on_key(void *user, const char *section, const char *name, const char *value)
 {
-	return set_key(user, section, name, value ? value : "", true) == 0;
+	struct reader *reader = user;
+
+	if (reader->lost) {
+		fail(reader, 1, "This stands below a heading that cannot be read.");
+		return 1;
+	}
+	return set_key(reader, section, name, value ? value : "", true) == 0 || reader->usable;
+}
+
+/* libinih leaves the keys after a heading that it cannot read to the section
+ * before it, where they may mean something else. */
+static void note_heading(struct reader *reader, const char *line)
+{
+	size_t blanks = strspn(line, " \t\v\f\r");
+	bool closed = false;
+
+	if (line[blanks] != '[')
+		return;
+	for (const char *p = line + blanks + 1; *p && !closed; p++) {
+		if (*p == ';' && strchr(" \t\v\f\r", p[-1]))
+			break;
+		closed = *p == ']';
+	}
+	/* an indented one may go on with the value above it */
+	if (!closed)
+		reader->lost = reader->usable;
+	else if (blanks == 0)
+		reader->lost = false;
 }
 
 static char *read_line(char *buffer, int size, void *user)
@@ -615,6 +650,7 @@ static char *read_line(char *buffer, int size, void *user)
 		     LINE_BYTES_MAX);
 		return NULL;
 	}
+	note_heading(reader, line);
 	return line;
 }
 
@@ -655,7 +691,9 @@ static int read_file(struct reader *reader, const char *path)
 	line = ini_parse_stream(read_line, reader, on_key, reader);
 	if (line == -2)
 		fail(reader, -ENOMEM, "Out of memory.");
-	else if (line > 0 && !reader->status) {
+	else if (line > 0 && !reader->status &&
+		 (!reader->error->line || (unsigned)line < reader->error->line)) {
+		reader->error->message[0] = '\0';
 		reader->line = (unsigned)line;
 		fail(reader, 1, "This is neither a [section], nor a key = value, nor a comment.");
 	}
@@ -686,12 +724,13 @@ static int apply_override(struct reader *reader, const char *text)
 	return r;
 }
 
-int config_load(const char *path, const char *const *overrides, size_t count,
+static int load(const char *path, const char *const *overrides, size_t count, bool usable,
 		struct config **ret_config, struct config_error *error)
 {
 	struct config_error ignored;
-	struct reader reader = { .error = error ? error : &ignored };
+	struct reader reader = { .error = error ? error : &ignored, .usable = usable };
 
+	*reader.error = (struct config_error){ 0 };
 	reader.config = calloc(1, sizeof(*reader.config));
 	if (!reader.config)
 		return fail(&reader, -ENOMEM, "Out of memory.");
@@ -709,6 +748,18 @@ int config_load(const char *path, const char *const *overrides, size_t count,
 	}
 	*ret_config = reader.config;
 	return 0;
+}
+
+int config_load(const char *path, const char *const *overrides, size_t count,
+		struct config **ret_config, struct config_error *error)
+{
+	return load(path, overrides, count, false, ret_config, error);
+}
+
+int config_load_usable(const char *path, const char *const *overrides, size_t count,
+		       struct config **ret_config, struct config_error *error)
+{
+	return load(path, overrides, count, true, ret_config, error);
 }
 
 struct config *config_free(struct config *config)

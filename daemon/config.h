@@ -10,7 +10,8 @@
  *
  * Nothing is guessed: an unknown section or key, a value out of range or a key
  * set twice fails the whole load with file, line and what is allowed, so that a
- * reload keeps the old configuration.
+ * reload keeps the old configuration. At the start there is no old one, and a
+ * user with nothing but a button must still be heard: what is right is then used.
  */
 #ifndef DAEMON_CONFIG_H
 #define DAEMON_CONFIG_H
@@ -84,6 +85,7 @@ struct config {
 
 struct config_error {
 	char message[512];
+	unsigned line;	/* of the file; 0: not a line's mistake */
 };
 
 enum config_type {
@@ -123,6 +125,11 @@ const struct config_section *config_sections(size_t *ret_count);
  * when the file cannot be read, or 1 when it is wrong; the error says all. */
 int config_load(const char *path, const char *const *overrides, size_t count,
 		struct config **ret_config, struct config_error *error);
+/* The same, but a mistake in the file costs only its key, which keeps its default
+ * (and a section's line its keys; a line that cannot be read, what follows it).
+ * The error names the first one; its message is "" when there was none. */
+int config_load_usable(const char *path, const char *const *overrides, size_t count,
+		       struct config **ret_config, struct config_error *error);
 struct config *config_free(struct config *config);
 
 /* The model file that holds: the configured one, else the one that was installed. */

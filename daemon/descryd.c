@@ -5,8 +5,10 @@
  * Order of the start: block signals before the first thread exists; read the
  * configuration; open the voice; start the worker and connect to the bus; take
  * the name; only then say to systemd that the daemon is ready. Nothing is spoken
- * at the start.
+ * at the start, unless the configuration has a mistake: who has only a button
+ * would hear nothing of it otherwise.
  */
+#include <errno.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -117,35 +119,57 @@ static int parse_arguments(struct daemon *daemon, int argc, char **argv)
 	return -1;
 }
 
-static int load_config(struct daemon *daemon, struct config **ret_config,
-		       struct config_error *error)
+static const char *find_config(struct daemon *daemon)
 {
-	const char *path = daemon->config_path;
+	if (daemon->config_path)
+		return daemon->config_path;
+	free(daemon->found_path);
+	return daemon->found_path = config_find(daemon->system);
+}
 
-	if (!path) {
-		free(daemon->found_path);
-		path = daemon->found_path = config_find(daemon->system);
-	}
-	return config_load(path, daemon->overrides, daemon->override_count, ret_config, error);
+/* The configuration of the start: what of it is right, and what is wrong with the
+ * rest as service.mistake. Only a wrong command line fails. */
+static int load_first(struct daemon *daemon, struct config_error *error)
+{
+	struct service *service = &daemon->service;
+	int r = config_load_usable(find_config(daemon), daemon->overrides, daemon->override_count,
+				   &service->config, error);
+
+	service->mistake = *error;
+	/* a file that was found and not asked for by name */
+	if (r < 0 && r != -ENOMEM && !daemon->config_path)
+		r = config_load(NULL, daemon->overrides, daemon->override_count,
+				&service->config, error);
+	return r;
+}
+
+static void say_mistake(struct daemon *daemon, const char *consequence)
+{
+	const struct config_error *mistake = &daemon->service.mistake;
+	struct failure failure;
+	char what[64] = "cannot be used", text[160];
+
+	if (mistake->line)
+		snprintf(what, sizeof(what), "has a mistake in line %u", mistake->line);
+	snprintf(text, sizeof(text), "The configuration %s. %s", what, consequence);
+	log_error("%s %s", mistake->message, consequence);
+	speech_play(daemon->service.speech, TTS_SOUND_ERROR);
+	speech_say(daemon->service.speech, text, TTS_NEXT, "en", &failure);
 }
 
 static void reload(struct daemon *daemon)
 {
-	struct config_error error;
-	struct failure failure;
+	struct config_error *mistake = &daemon->service.mistake;
 	struct config *config;
 
 	sd_notify(0, "RELOADING=1");
-	if (load_config(daemon, &config, &error) == 0) {
+	if (config_load(find_config(daemon), daemon->overrides, daemon->override_count, &config,
+			mistake) == 0) {
 		log_set_level((enum log_level)config->log_level);
 		service_configure(&daemon->service, config);
 		log_info("The configuration was read again.");
 	} else {
-		log_error("%s The old configuration stays.", error.message);
-		speech_play(daemon->service.speech, TTS_SOUND_ERROR);
-		speech_say(daemon->service.speech,
-			   "The configuration has a mistake. The old one stays.", TTS_NEXT, "en",
-			   &failure);
+		say_mistake(daemon, "The old one stays.");
 	}
 	sd_notify(0, "READY=1");
 }
@@ -194,6 +218,9 @@ static int serve(struct daemon *daemon)
 	if (watchdog_open(service, &watchdog) < 0)
 		log_warning("The watchdog will not be fed.");
 	sd_notify(0, "READY=1");
+	if (*service->mistake.message)
+		say_mistake(daemon, service->mistake.line ? "What is right in it is used."
+							  : "The defaults are used.");
 	r = loop_run(service->loop);
 	sd_notify(0, "STOPPING=1");
 	watchdog_free(watchdog);
@@ -217,7 +244,7 @@ int main(int argc, char **argv)
 		return status;
 	signal(SIGPIPE, SIG_IGN);
 	sandbox_forbid_core_dumps();
-	if (load_config(&daemon, &daemon.service.config, &error)) {
+	if (load_first(&daemon, &error)) {
 		log_error("%s", error.message);
 		free(daemon.found_path);
 		return 2;

@@ -34,6 +34,7 @@ struct service {
 	struct jobs *jobs;
 	struct speech *speech;
 	struct config *config;
+	struct config_error mistake;		/* in its file; an empty message: none */
 	enum config_verbosity verbosity;	/* spoken by default; a property */
 	json_t *model;				/* of the worker, NULL until it is open */
 	struct failure model_failure;		/* why it is not */

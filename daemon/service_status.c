@@ -3,6 +3,7 @@
  * service_status.c: Version, Model and Status: how the daemon is, for people
  * (`descry status`) and for tests.
  */
+#include <stdio.h>
 #include <unistd.h>
 
 #include "daemon/service.h"
@@ -22,6 +23,21 @@ static json_t *get_model(struct service *service)
 	const char *version = json_string_value(json_object_get(service->model, "version"));
 
 	return name && version ? json_sprintf("%s %s", name, version) : json_string("");
+}
+
+/* What is quoted from a configuration may be in any encoding, or cut. */
+static json_t *plain_text(const char *message)
+{
+	json_t *text = json_string(message);
+	char plain[sizeof(((struct config_error *)NULL)->message)];
+
+	if (text)
+		return text;
+	snprintf(plain, sizeof(plain), "%s", message);
+	for (char *p = plain; *p; p++)
+		if ((unsigned char)*p > 127)
+			*p = '?';
+	return json_string(plain);
 }
 
 static json_t *status_document(struct service *service)
@@ -53,6 +69,9 @@ static json_t *status_document(struct service *service)
 		json_object_set_new(status, "route_reason",
 				    json_string(speech_route_reason(service->speech)));
 	}
+	if (*service->mistake.message)
+		json_object_set_new(status, "configuration_trouble",
+				    plain_text(service->mistake.message));
 	if (*speech_trouble(service->speech))
 		json_object_set_new(status, "speech_trouble",
 				    json_string(speech_trouble(service->speech)));

@@ -104,7 +104,7 @@ int client_config(const struct client *client, struct config **ret_config,
 		  struct failure *failure)
 {
 	char *path = config_find(client_has(client, "system"));
-	struct config_error error = { "" };
+	struct config_error error = { 0 };
 	int r = config_load(path, NULL, 0, ret_config, &error);
 
 	free(path);

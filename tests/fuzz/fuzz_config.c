@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Any bytes as the configuration file. */
+/* Any bytes as the configuration file, read strictly and for what can be used. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static int fd = -1;
 	static char path[32];
-	struct config_error error = { "" };
+	struct config_error error = { 0 };
 	struct config *config = NULL;
 	int r;
 
@@ -28,6 +28,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	r = config_load(path, NULL, 0, &config, &error);
 	if (r ? error.message[0] == '\0' || config : !config)
+		abort();
+	config = config_free(config);
+	/* what can be used of it, which no mistake may deny */
+	if (config_load_usable(path, NULL, 0, &config, &error) ||
+	    (error.message[0] != '\0') != (r != 0))
 		abort();
 	config_free(config);
 	return 0;

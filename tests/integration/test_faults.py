@@ -19,7 +19,7 @@ import zlib
 
 import dbus
 
-from harness import (MODEL, PHOTOS, ROOT, Bus, Caller, Daemon, Pipe, Skip, daemon, descry,
+from harness import (DESCRYD, MODEL, PHOTOS, ROOT, Bus, Caller, Daemon, Pipe, Skip, daemon, descry,
                      error_name, need_model, options_of, run, test, wait_for)
 
 ERROR = "org.descry.Error."
@@ -148,6 +148,68 @@ def broken_reload_is_told():
         served.process.send_signal(signal.SIGHUP)
         heard(served, "the configuration is broken on reload", "The old one stays")
         assert served.property("Rate") == 175
+
+
+@test
+def broken_start_is_told():
+    """a configuration with a mistake at the start: said, and what is right holds"""
+    broken = b"[speech]\nrate = 250\nvolume = l\xe4ut\n[caption]\nverbosity = full\n"
+    with daemon() as healthy:
+        healthy.interface.Stop()
+        assert not spoken(healthy)
+        assert "configuration_trouble" not in healthy.status()
+    with tempfile.TemporaryDirectory() as home:
+        path = os.path.join(home, "descry", "descry.conf")
+        os.mkdir(os.path.dirname(path))
+        with open(path, "wb") as file:
+            file.write(broken)
+        with daemon("--config", path) as served:
+            heard(served, "the configuration is broken at the start", "mistake in line 3")
+            assert served.property("Rate") == 250 and served.property("Verbosity") == "full"
+            assert re.search(r"^error: .*descry.conf, line 3: .* must be a whole number",
+                             served.log(), re.M), served.log()
+            trouble = served.status()["configuration_trouble"]
+            assert "line 3" in trouble and "whole number" in trouble, trouble
+            assert len(spoken(served)) == 1
+            with open(path, "w") as file:
+                file.write("[speech]\nrate = 260\n")
+            served.process.send_signal(signal.SIGHUP)
+            wait_for(lambda: served.property("Rate") == 260, what="the mended configuration")
+            assert "configuration_trouble" not in served.status()
+    bus = Bus()
+    try:
+        for wrong in (("--set", "speech.rate=3"), ("--config", "/nowhere/descry.conf")):
+            assert Daemon(bus, *wrong, config="[speech]\npace = 3\n",
+                          wait=False).process.wait(20) == 2, wrong
+    finally:
+        bus.close()
+
+
+@test
+def unreadable_start_is_told():
+    """a configuration that cannot be read at the start: said, the defaults hold"""
+    bus = Bus()
+    path = os.path.join(bus.folder, "descry", "descry.conf")
+    os.makedirs(path)
+    log = os.path.join(bus.folder, "log")
+    with open(log, "wb") as file:
+        process = subprocess.Popen(
+            [DESCRYD, "--set", "log.level=debug", "--set", "speech.wav=/dev/null"],
+            stderr=file, env={**os.environ, "XDG_CONFIG_HOME": bus.folder})
+    try:
+        def said():
+            assert process.poll() is None
+            with open(log) as file:
+                return "saying: The configuration cannot be used. The defaults are used." \
+                    in file.read()
+        wait_for(said, what="the sentence")
+        note("the configuration cannot be read at the start",
+             "The configuration cannot be used. The defaults are used.")
+        assert "not a regular file" in descry("status").stdout
+    finally:
+        process.terminate()
+        process.wait()
+        bus.close()
 
 
 @test

@@ -41,7 +41,7 @@ static int load(const char *text, struct config **ret_config, struct config_erro
 
 static void expect_mistake(const char *text, unsigned line, const char *part)
 {
-	struct config_error error = { "" };
+	struct config_error error = { 0 };
 	struct config *config = NULL;
 	char where[96];
 
@@ -116,10 +116,54 @@ static void first_mistake_is_named(void **state)
 	expect_mistake("[speech]\nrate = 1\nnonsense\npace = 1\n", 2, "80 to 900");
 }
 
+/* What is right in a file holds, whatever is wrong beside it. */
+static void usable(void **state)
+{
+	static const struct {
+		const char *text;
+		unsigned line;		/* of the first mistake; 0: none */
+		unsigned rate, pause;
+	} cases[] = {
+		{ "[speech]\nrate = 200\n[watch]\npause = 7\n", 0, 200, 7 },
+		{ "[speech]\nrate = quick\n[watch]\npause = 7\n", 2, 175, 7 },
+		{ "[speech]\npace = 3\nrate = 200\npause = 9\n[watch]\npause = 7\n", 2, 200, 7 },
+		{ "[speech]\nrate = 200\nrate = 300\n[watch]\npause = 7\n", 3, 200, 7 },
+		{ "rate = 200\n[watch]\npause = 7\n", 1, 175, 7 },
+		{ "[speech]\nnonsense\nrate = 1\n[watch]\npause = 7\n", 2, 175, 7 },
+		{ "[speech]\nrate = 1\nnonsense\n[watch]\npause = 7\n", 2, 175, 7 },
+		/* keys under a broken heading do not belong to the section before it */
+		{ "[watch]\npause = 7\n[speech\nrate = 200\npause = 9\n", 3, 175, 7 },
+		{ "[watch]\n[speech ; ]\npause = 9\n[speech]\nrate = 200\n", 2, 200, 0 },
+		{ "[watch]\n[speach]\npause = 9\n[speech]\nrate = 200\n", 3, 200, 0 },
+	};
+	struct config_error error;
+	struct config *config = NULL;
+	unsigned pause;
+
+	(void)state;
+	assert_int_equal(config_load(NULL, NULL, 0, &config, NULL), 0);
+	pause = config->watch_pause;
+	config = config_free(config);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		assert_int_equal(write_text(cases[i].text, strlen(cases[i].text)), 0);
+		assert_int_equal(config_load_usable(path, NULL, 0, &config, &error), 0);
+		unlink(path);
+		assert_int_equal(error.line, cases[i].line);
+		assert_int_equal(strlen(error.message) > 0, cases[i].line > 0);
+		assert_int_equal(config->speech_rate, cases[i].rate);
+		assert_int_equal(config->watch_pause, cases[i].pause ? cases[i].pause : pause);
+		config = config_free(config);
+	}
+	assert_true(config_load_usable("/nowhere/descry.conf", NULL, 0, &config, &error) < 0);
+	assert_int_equal(config_load_usable(NULL, &(const char *){ "speech.rate=3" }, 1, &config,
+					    &error), 1);
+	assert_null(config);
+}
+
 static void zero_byte(void **state)
 {
 	static const char text[] = "[speech]\nra\0te = 100\n";
-	struct config_error error = { "" };
+	struct config_error error = { 0 };
 	struct config *config = NULL;
 
 	(void)state;
@@ -131,7 +175,7 @@ static void zero_byte(void **state)
 
 static void unreadable(void **state)
 {
-	struct config_error error = { "" };
+	struct config_error error = { 0 };
 	struct config *config = NULL;
 
 	(void)state;
@@ -145,7 +189,7 @@ static void overrides(void **state)
 {
 	static const char *const good[] = { "speech.rate=300", "speech.rate=310" };
 	static const char *const bad[] = { "speech.rate=3", "rate=100", "speech.rate", "x.y=1" };
-	struct config_error error = { "" };
+	struct config_error error = { 0 };
 	struct config *config = NULL;
 
 	(void)state;
@@ -186,7 +230,7 @@ static void table(void **state)
 /* The file that is installed loads, and so it does with each default switched on. */
 static void written_file(void **state)
 {
-	struct config_error error = { "" };
+	struct config_error error = { 0 };
 	struct config *config = NULL;
 	char *text = NULL, *line, *rest;
 	size_t size;
@@ -218,6 +262,7 @@ int main(void)
 		cmocka_unit_test(values),
 		cmocka_unit_test(mistakes),
 		cmocka_unit_test(first_mistake_is_named),
+		cmocka_unit_test(usable),
 		cmocka_unit_test(zero_byte),
 		cmocka_unit_test(unreadable),
 		cmocka_unit_test(overrides),
