@@ -9,7 +9,8 @@
  * activated the daemon would lie there until the next one arrives.
  *
  * When the bus goes away the connection is made again, with a delay that grows
- * to five seconds; what callers had asked for is forgotten with them.
+ * to five seconds; what callers had asked for is forgotten with them. How long
+ * that is worth while is the service's business.
  */
 #ifndef DAEMON_BUS_H
 #define DAEMON_BUS_H

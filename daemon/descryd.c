@@ -28,6 +28,8 @@
 
 #define WORKER_SOCKET 3
 #define OVERRIDES_MAX 64
+#define BUS_WAIT 60	/* seconds */
+#define BUS_WAIT_MAX 86400
 
 struct daemon {
 	struct service service;
@@ -42,6 +44,7 @@ static const struct option long_options[] = {
 	{ "system", no_argument, NULL, 's' },
 	{ "config", required_argument, NULL, 'c' },
 	{ "set", required_argument, NULL, 'o' },
+	{ "bus-wait", required_argument, NULL, 'w' },
 	{ "print-config", no_argument, NULL, 'p' },
 	{ "print-manual", no_argument, NULL, 'm' },
 	{ "help", no_argument, NULL, 'h' },
@@ -60,6 +63,8 @@ static void print_help(void)
 	      "  --system               serve the system bus instead of the session bus\n"
 	      "  --config FILE          the configuration; see descry.conf(5)\n"
 	      "  --set SECTION.KEY=VALUE  overrides one key; may be repeated\n"
+	      "  --bus-wait SECONDS     end when the bus is gone for so long and nothing else\n"
+	      "                         needs the daemon; default: 60\n"
 	      "  --print-config         print a configuration file with every default\n"
 	      "  --help, --version\n\n"
 	      "Keys of the configuration:\n", stdout);
@@ -73,6 +78,17 @@ static void print_help(void)
 			       *key->initial ? key->initial : "empty");
 		}
 	}
+}
+
+static bool parse_seconds(const char *text, unsigned *ret_seconds)
+{
+	char *end;
+	unsigned long seconds = strtoul(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || *end || seconds < 1 || seconds > BUS_WAIT_MAX)
+		return false;
+	*ret_seconds = (unsigned)seconds;
+	return true;
 }
 
 /* Returns -1 to go on, or the exit status. */
@@ -95,6 +111,13 @@ static int parse_arguments(struct daemon *daemon, int argc, char **argv)
 				return 2;
 			}
 			daemon->overrides[daemon->override_count++] = optarg;
+			break;
+		case 'w':
+			if (!parse_seconds(optarg, &daemon->service.bus_wait)) {
+				fprintf(stderr, "descryd: --bus-wait must be a whole number from "
+					"1 to %d.\n", BUS_WAIT_MAX);
+				return 2;
+			}
 			break;
 		case 'p':
 			config_write_file(stdout);
@@ -231,7 +254,7 @@ static int serve(struct daemon *daemon)
 
 int main(int argc, char **argv)
 {
-	struct daemon daemon = { 0 };
+	struct daemon daemon = { .service.bus_wait = BUS_WAIT };
 	struct config_error error;
 	int status;
 

@@ -11,7 +11,9 @@
 #include <string.h>
 
 #include "daemon/log.h"
+#include "daemon/source.h"
 #include "daemon/variant.h"
+#include "daemon/watch.h"
 
 static const struct service_group *const groups[] = {
 	&service_describe_group,
@@ -448,13 +450,47 @@ static void on_peer_gone(void *data, const char *name)
 	jobs_cancel_owner(service->jobs, name);
 }
 
-static void on_state(void *data, bool connected)
+/* Whether anybody has something of a daemon that no program can reach: systemd,
+ * which started it to stay, a button, or pictures told of without being asked. */
+static bool is_needed(const struct service *service)
+{
+	if (getenv("NOTIFY_SOCKET") || service->config->button_count > 0 ||
+	    watch_on(service->watch))
+		return true;
+	for (unsigned i = 0; i < service->config->camera_count; i++) {
+		const struct config_camera *camera = &service->config->cameras[i];
+
+		if (camera->kind == SOURCE_FOLDER && camera->folder && camera->announce)
+			return true;
+	}
+	return false;
+}
+
+static void on_lonely(void *data)
 {
 	struct service *service = data;
 
+	if (is_needed(service)) {
+		log_debug("The message bus is still gone; the daemon is needed without it.");
+		return;
+	}
+	log_info("The message bus has not come back within %u seconds; ending.",
+		 service->bus_wait);
+	loop_quit(service->loop, 0);
+}
+
+static void on_state(void *data, bool connected)
+{
+	struct service *service = data;
+	uint64_t wait = service->bus_wait * UINT64_C(1000);
+
+	if (connected) {
+		loop_stop_timer(service->lonely);
+		return;
+	}
 	/* callers' names mean nothing on another bus: their jobs end */
-	if (!connected)
-		jobs_cancel_callers(service->jobs);
+	jobs_cancel_callers(service->jobs);
+	loop_start_timer(service->lonely, wait, wait);
 }
 
 static void on_name_lost(void *data)
@@ -473,7 +509,8 @@ int service_open(struct service *service, bool system, struct failure *failure)
 	};
 
 	service->verbosity = service->config->caption_verbosity;
-	if (loop_add_prepare(service->loop, flush_properties, service, &service->flush) < 0)
+	if (loop_add_prepare(service->loop, flush_properties, service, &service->flush) < 0 ||
+	    loop_add_timer(service->loop, on_lonely, service, &service->lonely) < 0)
 		return failure_set(failure, FAILURE_FAILED, "Out of memory.");
 	if (bus_open(service->loop, &options, &service->bus, failure))
 		return 1;
@@ -494,6 +531,7 @@ void service_close(struct service *service)
 		speech_set_bus(service->speech, NULL);
 	service->bus = bus_free(service->bus);
 	service->flush = loop_source_free(service->flush);
+	service->lonely = loop_source_free(service->lonely);
 	json_decref(service->model);
 	service->model = NULL;
 }

@@ -46,6 +46,8 @@ struct service {
 	char *last_caption;			/* described last, for "more detail" */
 	json_t *last_details;
 	struct loop_source *flush;
+	struct loop_source *lonely;		/* runs while the bus is gone */
+	unsigned bus_wait;			/* seconds; see is_needed() in service.c */
 	uint64_t dirty;				/* bits of properties to announce */
 };
 
@@ -86,7 +88,7 @@ extern const struct service_group service_screen_group;
 extern const struct service_group service_speech_group;
 extern const struct service_group service_status_group;
 
-/* `service` holds loop, config and speech; the rest is set up here. Answers calls
+/* `service` holds loop, config, speech and bus_wait; the rest is set up here. Answers calls
  * only after bus_own_name(). */
 int service_open(struct service *service, bool system, struct failure *failure);
 void service_close(struct service *service);

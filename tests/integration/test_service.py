@@ -5,6 +5,8 @@ import array
 import os
 import re
 import signal
+import socket
+import tempfile
 import time
 import xml.etree.ElementTree as xml
 
@@ -403,6 +405,38 @@ def bus_gone_and_back():
     finally:
         served.stop()
         bus.close()
+
+
+@test
+def bus_gone_for_good():
+    """a daemon without its bus ends, unless systemd, a button or a camera needs it"""
+    with tempfile.TemporaryDirectory() as folder, \
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        path = os.path.join(folder, "notify")
+        notify.bind(path)
+        button = "[button one]\ndevice = no such device\nkey = f9\n"
+        camera = f"[camera box]\nkind = folder\nfolder = {folder}\nannounce = yes\n"
+        for config, environment in (("", {"NOTIFY_SOCKET": path}), (button, {}), (camera, {}),
+                                    ("", {})):
+            needed = bool(config or environment)
+            bus = Bus()
+            served = Daemon(bus, "--bus-wait", "1", config=config, environment=environment)
+            try:
+                assert "has a mistake" not in served.log(), served.log()
+                bus.stop()
+                if needed:
+                    wait_for(lambda: served.log().count("still gone; the daemon is needed") >= 2,
+                             20, f"a daemon that waits on with {config or environment}")
+                    bus.start()
+                    connection = bus.connect()
+                    wait_for(lambda: connection.name_has_owner(NAME), 15, "the name")
+                else:
+                    assert served.process.wait(20) == 0, served.log()
+                    assert "has not come back within 1 seconds; ending" in served.log()
+                assert (served.process.poll() is None) == needed, (config, served.log())
+            finally:
+                served.stop()
+                bus.close()
 
 
 run()
