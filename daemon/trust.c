@@ -84,6 +84,7 @@ static void append_things(const struct engine_result *result, char *text)
 void trust_write(const struct engine_result *result, char ret_text[TRUST_BYTES])
 {
 	const struct engine_caption *caption;
+	char *part;
 
 	ret_text[0] = '\0';
 	if (result->caption_count == 0)
@@ -103,7 +104,10 @@ void trust_write(const struct engine_result *result, char ret_text[TRUST_BYTES])
 	append(ret_text, phrases[TRUST_CANNOT_TELL]);
 	if (caption->sure_part) {
 		append(ret_text, phrases[TRUST_LOOKS_LIKE]);
+		part = ret_text + strlen(ret_text);
 		append(ret_text, caption->sure_part);
+		if (*part)
+			engine_continue_sentence(part + 1);
 	} else if (result->thing_count > 0) {
 		append_things(result, ret_text);
 	}

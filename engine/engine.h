@@ -268,6 +268,10 @@ struct engine_caption {
 	float sure_part_confidence;
 };
 
+/* Turns a caption's sentence, or a part's, into the rest of one, in place: "A cat."
+ * becomes "a cat."; a word that has a capital wherever it stands keeps it. */
+void engine_continue_sentence(char *sentence);
+
 /* A thing that the photo is likely to show, whatever the captions say. */
 struct engine_thing {
 	const char *text;

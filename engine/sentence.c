@@ -10,6 +10,8 @@
 
 #include <string.h>
 
+#include "engine/engine.h"
+
 /* Words that are not written as the vocabulary has them. */
 static const char *const spellings[][2] = {
 	{ "african", "African" }, { "america", "America" }, { "american", "American" },
@@ -100,6 +102,45 @@ static void capitalise(char *text)
 		bytes[0] -= 'a' - 'A';
 	else if (bytes[0] == 0xc3 && bytes[1] >= 0xa0 && bytes[1] <= 0xbe && bytes[1] != 0xb7)
 		bytes[1] -= 0x20;
+}
+
+static bool starts_with_word(const char *text, const char *word)
+{
+	size_t length = strlen(word);
+
+	/* what is written with a hyphen or apostrophe ("TV's") is that word too */
+	return strncmp(text, word, length) == 0 && strchr(" .,-'", text[length]);
+}
+
+/* Whether the first word has its capital wherever it stands. */
+static bool keeps_capital(const char *sentence)
+{
+	for (size_t i = 0; i < sizeof(spellings) / sizeof(*spellings); i++) {
+		if (starts_with_word(sentence, spellings[i][1]))
+			return true;
+	}
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(*pairs); i++) {
+		size_t first = strlen(pairs[i].written), between = strlen(pairs[i].between);
+
+		if (pairs[i].written[0] >= 'A' && pairs[i].written[0] <= 'Z' &&
+		    strncmp(sentence, pairs[i].written, first) == 0 &&
+		    strncmp(sentence + first, pairs[i].between, between) == 0 &&
+		    starts_with_word(sentence + first + between, spelling(pairs[i].second)))
+			return true;
+	}
+	return false;
+}
+
+void engine_continue_sentence(char *sentence)
+{
+	unsigned char *bytes = (unsigned char *)sentence;
+
+	if (keeps_capital(sentence))
+		return;
+	if (bytes[0] >= 'A' && bytes[0] <= 'Z')
+		bytes[0] += 'a' - 'A';
+	else if (bytes[0] == 0xc3 && bytes[1] >= 0x80 && bytes[1] <= 0x9e && bytes[1] != 0x97)
+		bytes[1] += 0x20;
 }
 
 void sentence_write(const char *const *words, size_t count, bool complete,

@@ -69,6 +69,25 @@ static void test_cut_off_sentences(void **state)
 }
 
 /* The longest words that a model may have fit. */
+static void test_continued_sentences(void **state)
+{
+	static const char *const cases[][2] = {
+		{ "A cat.", "a cat." }, { "Two TVs.", "two TVs." }, { "TV.", "TV." },
+		{ "TV's on.", "TV's on." }, { "Indians.", "indians." }, { "Santa Claus.", "Santa Claus." },
+		{ "New York.", "New York." }, { "New shoes.", "new shoes." }, { "X-ray.", "X-ray." },
+		{ "T-shirts.", "t-shirts." }, { "IPads.", "iPads." }, { "iPad.", "iPad." },
+		{ "\303\204pfel.", "\303\244pfel." }, { "5 cats.", "5 cats." }, { "", "" },
+	};
+	char sentence[32];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		snprintf(sentence, sizeof(sentence), "%s", cases[i][0]);
+		engine_continue_sentence(sentence);
+		assert_string_equal(sentence, cases[i][1]);
+	}
+}
+
 static void test_longest_sentence(void **state)
 {
 	char word[LIMIT_WORD_BYTES + 1], sentence[SENTENCE_BYTES];
@@ -131,6 +150,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sentences),
 		cmocka_unit_test(test_cut_off_sentences),
+		cmocka_unit_test(test_continued_sentences),
 		cmocka_unit_test(test_longest_sentence),
 		cmocka_unit_test(test_vocabulary),
 		cmocka_unit_test(test_bad_vocabularies),

@@ -44,7 +44,10 @@ static void test_wording(void **state)
 	assert_string_equal(worded(&caption, 2),
 			    "A man. This may be wrong: A man in a red shirt.");
 	caption = caption_of(ENGINE_BAND_REFUSED, 0.05f, "A man.");
-	assert_string_equal(worded(&caption, 2), "I can't tell what this is. It looks like: A man.");
+	assert_string_equal(worded(&caption, 2), "I can't tell what this is. It looks like: a man.");
+	caption = caption_of(ENGINE_BAND_REFUSED, 0.05f, "TV on a table.");
+	assert_string_equal(worded(&caption, 2),
+			    "I can't tell what this is. It looks like: TV on a table.");
 	caption = caption_of(ENGINE_BAND_REFUSED, 0.05f, NULL);
 	assert_string_equal(worded(&caption, 2),
 			    "I can't tell what this is. It may show: man, shirt.");
