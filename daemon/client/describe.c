@@ -45,6 +45,7 @@ struct session {
 	struct engine_context *context;
 	struct tts *tts;
 	unsigned unspoken;	/* utterances not finished yet */
+	json_t *told;		/* what was said about the voice, as keys */
 };
 
 /* --- Through the daemon ----------------------------------------------------- */
@@ -121,12 +122,17 @@ static int open_engine(struct session *session, struct failure *failure)
 			  failure);
 	if (r)
 		return r;
-	r = engine_model_open(path ? path : config_model_path(session->config), &session->model,
-			      &error);
+	if (!path)
+		path = config_model_path(session->config);
+	r = engine_model_open(path, &session->model, &error);
 	if (r == 0)
 		r = engine_context_open(session->model, &options, &session->context, &error);
 	if (r == 0)
 		return 0;
+	if (access(path, F_OK) < 0 && errno == ENOENT)
+		return failure_set(failure, FAILURE_BAD_MODEL, "There is no model file %s. Install "
+				   "the package descry-model-en, or give another with --model FILE.",
+				   path);
 	failure_from_engine(failure, r, error.message);
 	failure->kind = FAILURE_BAD_MODEL;
 	return 1;
@@ -147,6 +153,15 @@ static int open_voice(struct session *session, struct failure *failure)
 	return r ? failure_from_tts(failure, r, error.message) : 0;
 }
 
+/* A reason that holds for every sentence is given once. */
+static void tell(struct session *session, const char *message)
+{
+	if (json_object_get(session->told, message))
+		return;
+	json_object_set_new(session->told, message, json_true());
+	fprintf(stderr, "descry: %s\n", message);
+}
+
 /* Handles what the voice reports; with `wait`, until all has been spoken. */
 static void listen(struct session *session, bool wait)
 {
@@ -159,7 +174,7 @@ static void listen(struct session *session, bool wait)
 			return;
 		while (tts_next_event(session->tts, &event)) {
 			if (event.kind == TTS_EVENT_FAILED || event.kind == TTS_EVENT_DEVICE)
-				fprintf(stderr, "descry: %s\n", event.message);
+				tell(session, event.message);
 			if (event.kind == TTS_EVENT_FINISHED || event.kind == TTS_EVENT_STOPPED ||
 			    event.kind == TTS_EVENT_FAILED)
 				session->unspoken--;
@@ -244,7 +259,7 @@ static int describe_file(struct session *session, const char *path)
 	/* the sentence is there; that it cannot be heard is worth a word, no more */
 	if (session->speak && (local || session->many) &&
 	    speak_document(session, document, &failure))
-		fprintf(stderr, "descry: %s\n", failure.message);
+		tell(session, failure.message);
 	r = phrase_refused(json_object_get(document, "details"))
 		    ? failure_info(FAILURE_REFUSED)->exit_status : 0;
 	json_decref(document);
@@ -288,7 +303,7 @@ static int open_alone(struct session *session, struct failure *failure)
 		r = open_engine(session, failure);
 	}
 	if (r == 0 && session->speak && open_voice(session, &silent)) {
-		fprintf(stderr, "descry: %s\n", silent.message);
+		tell(session, silent.message);
 		session->speak = false;
 	}
 	return r;
@@ -306,6 +321,7 @@ static int run_describe(struct client *client, int argc, char **argv)
 	    (client_has(client, "model") || client_has(client, "threads") ||
 	     client_has(client, "wav")))
 		return client_usage(client, "--model, --threads and --wav go with --local.");
+	session.told = json_object();
 	if (read_session(&session, &failure) ||
 	    (client_has(client, "local") && open_alone(&session, &failure))) {
 		status = client_fail(client, NULL, &failure);
@@ -323,6 +339,7 @@ static int run_describe(struct client *client, int argc, char **argv)
 	engine_context_free(session.context);
 	engine_model_free(session.model);
 	config_free(session.config);
+	json_decref(session.told);
 	return status;
 }
 

@@ -105,6 +105,30 @@ def local_description():
 
 
 @test
+def no_sound_card_alone():
+    """without a sound card --local says so once, however many pictures there are"""
+    need_model()
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "asound.conf")
+        with open(path, "w") as file:
+            file.write("pcm.!default { type hw card 31 }\nctl.!default { type hw card 31 }\n")
+        answer = local(COFFEE, ROCKET, environment={"ALSA_CONFIG_PATH": path})
+    assert answer.returncode == 0 and answer.stdout.count("\n") == 2, answer
+    lines = answer.stderr.splitlines()
+    assert sum("sound card" in line for line in lines) == 1, lines
+    assert len(lines) == len(set(lines)), lines
+
+
+@test
+def no_model_alone():
+    """a missing model file is answered with what to do about it"""
+    answer = descry("describe", "--local", "--model", "/nowhere/model.gguf", "-q", COFFEE)
+    assert answer.returncode == 8 and answer.stdout == "", answer
+    for part in ("/nowhere/model.gguf", "descry-model-en", "--model FILE"):
+        assert part in answer.stderr, answer
+
+
+@test
 def standard_input():
     """a picture on standard input is described, from a file and from a pipe"""
     need_model()
