@@ -135,6 +135,8 @@ static void usable(void **state)
 		{ "[watch]\npause = 7\n[speech\nrate = 200\npause = 9\n", 3, 175, 7 },
 		{ "[watch]\n[speech ; ]\npause = 9\n[speech]\nrate = 200\n", 2, 200, 0 },
 		{ "[watch]\n[speach]\npause = 9\n[speech]\nrate = 200\n", 3, 200, 0 },
+		/* found by fuzzing: goes on with the value above it, and is no heading */
+		{ "[speech]\nrate = 200\n  [ok ; ]\npitch = 1\n", 3, 200, 0 },
 	};
 	struct config_error error;
 	struct config *config = NULL;
