@@ -7,6 +7,10 @@
  * static: each thread knows its share from its index alone, nothing is shared
  * but two words, each on a cache line of its own.
  *
+ * After a pause the scheduler likes to wake a worker on the CPU of the caller,
+ * which does not give it up: both then take turns on one CPU for a whole picture.
+ * So workers that sleep are kept off the caller's CPU before they are woken.
+ *
  * Workers inherit the CPU set of the thread that opens the pool. On processors
  * whose cores differ (big.LITTLE) they keep to the fastest kind as long as it
  * has enough cores, because the slowest share decides when an operator ends.
@@ -59,6 +63,8 @@ struct threadpool {
 	void *argument;
 	unsigned threads;
 	bool stop;
+	cpu_set_t cpus;		/* where workers may run; empty: unknown */
+	int avoided_cpu;	/* the caller's, at the last time it woke them; or -1 */
 	unsigned worker_count;
 	struct worker workers[LIMIT_THREADS - 1];
 };
@@ -198,8 +204,26 @@ static void *work(void *argument)
 	}
 }
 
+/* Failure leaves the choice to the scheduler. */
+static void avoid_own_cpu(struct threadpool *pool)
+{
+	int cpu = sched_getcpu();
+	cpu_set_t others = pool->cpus;
+
+	if (cpu < 0 || cpu >= CPU_SETSIZE || cpu == pool->avoided_cpu)
+		return;
+	CPU_CLR((unsigned)cpu, &others);
+	if (CPU_COUNT(&others) == 0)
+		return;
+	for (unsigned i = 0; i < pool->worker_count; i++)
+		pthread_setaffinity_np(pool->workers[i].thread, sizeof(others), &others);
+	pool->avoided_cpu = cpu;
+}
+
 static void start_run(struct threadpool *pool)
 {
+	if (atomic_load(&pool->sleepers) > 0)
+		avoid_own_cpu(pool);
 	atomic_store(&pool->pending, pool->worker_count);
 	atomic_fetch_add(&pool->run, 1);
 	if (atomic_load(&pool->sleepers) > 0)
@@ -245,7 +269,7 @@ int threadpool_open(unsigned threads, struct threadpool **ret_pool, struct engin
 {
 	struct threadpool *pool;
 	cpu_set_t fastest;
-	bool pinned;
+	bool pinned = false;
 
 	if (threads < 1 || threads > LIMIT_THREADS)
 		return engine_fail(error, ENGINE_BAD_OPTION,
@@ -256,12 +280,14 @@ int threadpool_open(unsigned threads, struct threadpool **ret_pool, struct engin
 		return engine_fail_memory(error);
 	memset(pool, 0, sizeof(*pool));
 	pool->threads = threads;
-	pinned = allowed_cpus(&fastest);
-	if (pinned) {
-		int allowed = CPU_COUNT(&fastest);
-
+	pool->avoided_cpu = -1;
+	if (allowed_cpus(&fastest)) {
+		pool->cpus = fastest;
 		keep_fastest(&fastest);
-		pinned = CPU_COUNT(&fastest) < allowed && CPU_COUNT(&fastest) >= (int)threads;
+		pinned = CPU_COUNT(&fastest) < CPU_COUNT(&pool->cpus) &&
+			 CPU_COUNT(&fastest) >= (int)threads;
+		if (pinned)
+			pool->cpus = fastest;
 	}
 	for (unsigned i = 0; i + 1 < threads; i++) {
 		int r;

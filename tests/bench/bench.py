@@ -18,6 +18,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -25,6 +26,8 @@ BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build/" + platform.machine()
 MODEL = os.environ.get("MODEL", os.path.join(ROOT, "engine/models/descry-en.gguf"))
 PEERS = os.environ.get("PEERS", os.path.join(ROOT, "build/bench"))
 PYTHON = "/usr/bin/python3"
+
+REST_SECONDS = 0.1
 
 
 class Contestant:
@@ -127,6 +130,8 @@ def measure(contestants, rounds):
     before = [c.processor_seconds() for c in running]
     for _ in range(rounds):
         for c in running:
+            # the threads of the one before may still spin in wait of work
+            time.sleep(REST_SECONDS)
             c.run()
     for c, seconds in zip(running, before):
         c.processor = (c.processor_seconds() - seconds) * 1e3 / rounds
