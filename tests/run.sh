@@ -35,6 +35,8 @@ tally() {
 	own=$(setting TIMEOUT "${@: -1}")
 	timeout -k 10 "${limit:=${own:-600}}" "$@" >"$log" 2>"$log.err" </dev/null
 	rc=$?
+	# cmocka writes "not ok" before the SKIP of a test that it left out
+	sed -i -E 's/^not (ok [0-9]+ # SKIP)/\1/' "$log"
 	skip=$(grep -cE '^ok .*# SKIP' "$log")
 	ok=$(( $(grep -cE '^ok( |$)' "$log") - skip ))
 	bad=$(grep -cE '^not ok( |$)' "$log")

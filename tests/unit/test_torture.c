@@ -119,10 +119,6 @@ static unsigned torture(const char *name, step_function *step, long stride)
 	unsigned failed = 0;
 	long total;
 
-	if (!REPLACEABLE) {
-		print_message("the sanitizer's allocator cannot be made to fail\n");
-		skip();
-	}
 	/* once untouched, for what libraries set up once and keep, and to count */
 	assert_int_equal(step(NULL), 0);
 	total = atomic_load(&asked);
@@ -312,8 +308,14 @@ int main(void)
 		cmocka_unit_test(test_context),
 		cmocka_unit_test(test_first_caption),
 	};
-	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+	int failed;
 
+	/* before the tests make pictures, which a skipped test would not free */
+	if (!REPLACEABLE) {
+		puts("1..1\nok 1 - torture # SKIP the sanitizer's allocator cannot be made to fail");
+		return 0;
+	}
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
 	engine_model_free(model);
 	return failed;
 }
