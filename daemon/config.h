@@ -2,7 +2,7 @@
 /*
  * config.h: the configuration, read from one INI file.
  *
- * One typed table (config.c) holds every key: section, name, type, range,
+ * One typed table (config_keys.c) holds every key: section, name, type, range,
  * default and help. The parser, descry.conf, the manual page, `descryd --help`
  * and the tests all come from it. To add a key, add a field here and a line
  * there. A section may also be a kind of which several exist under names of the
