@@ -64,15 +64,20 @@ def raw(image, format):
 class Camera:
     """A daemon that sees one pretended camera; `control` says what it does."""
 
-    def __init__(self, formats="MJPG:640x480", config=CONFIG, control="", image=None, arguments=()):
+    def __init__(self, formats="MJPG:640x480", config=CONFIG, control="", image=None, arguments=(),
+                 alsa=""):
         self.bus = Bus()
         self.control = os.path.join(self.bus.folder, "control")
         self.shown = 0
         self.format = formats.split(":")[0]
         self.show(image or picture(), control)
-        self.daemon = Daemon(self.bus, *arguments, config=config, environment={
-            "LD_PRELOAD": SHIM, "CAMERA_PATH": CAMERA, "CAMERA_CONTROL": self.control,
-            "CAMERA_FORMATS": formats})
+        environment = {"LD_PRELOAD": SHIM, "CAMERA_PATH": CAMERA, "CAMERA_CONTROL": self.control,
+                       "CAMERA_FORMATS": formats}
+        if alsa:
+            environment["ALSA_CONFIG_PATH"] = os.path.join(self.bus.folder, "asound.conf")
+            with open(environment["ALSA_CONFIG_PATH"], "w") as file:
+                file.write(alsa)
+        self.daemon = Daemon(self.bus, *arguments, config=config, environment=environment)
         self.daemon.wait_model()
         self.interface = self.daemon.interface
 

@@ -80,6 +80,21 @@ def wait_for(condition, seconds=10.0, what="a condition"):
         time.sleep(0.005)
 
 
+def memory(pid):
+    """Resident set in KiB, open descriptors, threads."""
+    with open(f"/proc/{pid}/status") as file:
+        fields = dict(line.split(":", 1) for line in file)
+    return (int(fields["VmRSS"].split()[0]), len(os.listdir(f"/proc/{pid}/fd")),
+            int(fields["Threads"]))
+
+
+def cpu_seconds(pid):
+    """The processor time that a process has used."""
+    with open(f"/proc/{pid}/stat") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 class Bus:
     """A private message bus; DBUS_SESSION_BUS_ADDRESS names it meanwhile."""
 

@@ -9,7 +9,8 @@ import time
 from PIL import Image, ImageEnhance, ImageFilter
 
 from camera import CONFIG, LONG, SIZE, Camera, jpeg, picture
-from harness import PHOTOS, Bus, Caller, Daemon, descry, need_model, options_of, run, test, wait_for
+from harness import (PHOTOS, Bus, Caller, Daemon, cpu_seconds, descry, need_model, options_of, run,
+                     test, wait_for)
 
 said = {}
 
@@ -275,12 +276,6 @@ def duty():
               f"{float(status['duty']):.1f}% by its own, {status['captions']} captions")
         # one caption may overdraw the account
         assert share < 5 + 100 * 1.0 / 20, (share, status)
-
-
-def cpu_seconds(pid):
-    with open(f"/proc/{pid}/stat") as file:
-        fields = file.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def wakeups(pid):

@@ -4,7 +4,7 @@
 clients that never read their answers and clients that die. Every request of a
 live client is answered, others are served meanwhile, and the daemon holds no
 more memory, descriptors and threads at the end than after the first tenth.
-REQUESTS changes the number; SOAK=MINUTES goes on for that long."""
+REQUESTS changes the number; test_soak.py goes on for longer."""
 import os
 import random
 import signal
@@ -14,10 +14,10 @@ import time
 
 import dbus
 
-from harness import (NAME, PATH, PHOTOS, daemon, need_model, options_of, run, test, wait_for)
+from harness import (NAME, PATH, PHOTOS, daemon, memory, need_model, options_of, run, test,
+                     wait_for)
 
 REQUESTS = int(os.environ.get("REQUESTS", "10000"))
-SOAK = float(os.environ.get("SOAK", "0")) * 60
 CLIENTS = 50
 ROCKET = os.path.join(PHOTOS, "rocket.jpg")
 PROPERTIES = "org.freedesktop.DBus.Properties"
@@ -38,14 +38,6 @@ bus.flush()
 print("sent", flush=True)
 time.sleep(600)
 """.format(name=NAME, path=PATH)
-
-
-def memory(pid):
-    """Resident set in KiB, open descriptors, threads."""
-    with open(f"/proc/{pid}/status") as file:
-        fields = dict(line.split(":", 1) for line in file)
-    return (int(fields["VmRSS"].split()[0]), len(os.listdir(f"/proc/{pid}/fd")),
-            int(fields["Threads"]))
 
 
 class Client:
@@ -164,8 +156,6 @@ def many_clients():
         first = memory(served.process.pid), memory(worker)
         started = time.monotonic()
         errors = work(REQUESTS - REQUESTS // 10, 1000)
-        while time.monotonic() - started < SOAK:
-            work(1000, int(time.monotonic()))
         served.interface.Stop()
         served.wait_idle()
         time.sleep(0.5)
