@@ -107,9 +107,23 @@ static bool read_response(DBusMessage *signal, dbus_uint32_t *ret_code, char *re
 	return true;
 }
 
-/* The answer comes as a signal from the request's object, possibly before the call
- * has returned the object's path; on this connection there is only one request. */
-static int portal_answer(DBusConnection *session, char *ret_uri, size_t size,
+/* The signal is the portal's own, for this request: the file that it names is
+ * deleted, which another program must not be able to ask for. */
+static bool answers(DBusMessage *signal, DBusMessage *reply)
+{
+	const char *request, *path = dbus_message_get_path(signal),
+		*portal = dbus_message_get_sender(reply);
+
+	return dbus_message_is_signal(signal, "org.freedesktop.portal.Request", "Response") &&
+		dbus_message_get_args(reply, NULL, DBUS_TYPE_OBJECT_PATH, &request,
+				      DBUS_TYPE_INVALID) &&
+		path && strcmp(path, request) == 0 &&
+		portal && dbus_message_has_sender(signal, portal);
+}
+
+/* The answer comes as a signal from the request's object, possibly before the
+ * call has returned the object's path: libdbus keeps it until then. */
+static int portal_answer(DBusConnection *session, DBusMessage *reply, char *ret_uri, size_t size,
 			 struct failure *failure)
 {
 	uint64_t limit = milliseconds() + ANSWER_MS;
@@ -128,9 +142,7 @@ static int portal_answer(DBusConnection *session, char *ret_uri, size_t size,
 						   "picture of the screen.");
 			continue;
 		}
-		ours = dbus_message_is_signal(message, "org.freedesktop.portal.Request",
-					      "Response") &&
-		       read_response(message, &code, ret_uri, size);
+		ours = answers(message, reply) && read_response(message, &code, ret_uri, size);
 		dbus_message_unref(message);
 		if (!ours)
 			continue;
@@ -181,8 +193,8 @@ static int portal_take(DBusConnection *session, struct engine_image **ret_image,
 	if (!reply)
 		return failure_set(failure, FAILURE_REFUSED,
 				   "The desktop does not allow a picture of the screen.");
+	r = portal_answer(session, reply, uri, sizeof(uri), failure);
 	dbus_message_unref(reply);
-	r = portal_answer(session, uri, sizeof(uri), failure);
 	if (r)
 		return r;
 	path = file_of_uri(uri);

@@ -486,6 +486,8 @@ static void on_state(void *data, bool connected)
 
 	if (connected) {
 		loop_stop_timer(service->lonely);
+		if (service_screen_bind_keys(service) < 0)
+			log_warning("Out of memory for the desktop's keys.");
 		return;
 	}
 	/* callers' names mean nothing on another bus: their jobs end */

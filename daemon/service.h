@@ -105,6 +105,8 @@ void service_look_close(struct service *service);
 void service_look_configure(struct service *service);
 /* Pictures of the screen. */
 int service_screen_open(struct service *service, struct failure *failure);
+/* Asks the desktop for the keys of this connection to the bus. 0 or -ENOMEM. */
+int service_screen_bind_keys(struct service *service);
 void service_screen_close(struct service *service);
 /* The worker's options of a job, with the limits of quality; a new reference. */
 json_t *service_job_options(struct service *service, unsigned beam, unsigned alternatives,

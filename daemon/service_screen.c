@@ -233,10 +233,18 @@ int service_screen_open(struct service *service, struct failure *failure)
 	service->screen = calloc(1, sizeof(*service->screen));
 	if (!service->screen || screen_open(service->loop, &service->screen->screen) < 0)
 		return failure_set(failure, FAILURE_FAILED, "Out of memory.");
-	if (shortcuts_open(bus_connection(service->bus), on_pressed, service,
-			   &service->screen->shortcuts) < 0)
+	if (service_screen_bind_keys(service) < 0)
 		return failure_set(failure, FAILURE_FAILED, "Out of memory.");
 	return 0;
+}
+
+int service_screen_bind_keys(struct service *service)
+{
+	struct service_screen *screen = service->screen;
+
+	screen->shortcuts = shortcuts_free(screen->shortcuts);
+	return shortcuts_open(bus_connection(service->bus), on_pressed, service,
+			      &screen->shortcuts);
 }
 
 void service_screen_close(struct service *service)

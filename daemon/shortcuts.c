@@ -3,7 +3,8 @@
  * shortcuts.c: see shortcuts.h. Three steps, each an answer later than its call:
  * a session, the binding of the keys in it, the presses. The object on which the
  * portal answers has a path that follows from our own name and a token, so the
- * signal can be asked for before the call that causes it.
+ * signal can be asked for before the call that causes it. A portal that goes takes
+ * its sessions with it: when its name has an owner again, the steps are repeated.
  */
 #include "daemon/shortcuts.h"
 
@@ -20,6 +21,8 @@
 #define PORTAL_SHORTCUTS "org.freedesktop.portal.GlobalShortcuts"
 #define REQUEST "org.freedesktop.portal.Request"
 #define SIGNALS "type='signal',sender='" PORTAL "',interface='" PORTAL_SHORTCUTS "'"
+#define OWNERS "type='signal',sender='" DBUS_SERVICE_DBUS "',interface='" DBUS_INTERFACE_DBUS \
+	"',member='NameOwnerChanged',arg0='" PORTAL "'"
 #define ANSWERS "type='signal',sender='" PORTAL "',interface='" REQUEST "',member='Response'"
 #define CALL_MS 10000
 
@@ -216,6 +219,23 @@ static void on_activated(struct shortcuts *shortcuts, DBusMessage *signal)
 			shortcuts->pressed(shortcuts->data, (enum shortcut)i);
 }
 
+static void on_owner_changed(struct shortcuts *shortcuts, DBusMessage *signal)
+{
+	const char *name, *before, *after;
+
+	if (!dbus_message_get_args(signal, NULL, DBUS_TYPE_STRING, &name, DBUS_TYPE_STRING, &before,
+				   DBUS_TYPE_STRING, &after, DBUS_TYPE_INVALID) ||
+	    strcmp(name, PORTAL))
+		return;
+	if (*before) {
+		shortcuts->bound = false;
+		shortcuts->session[0] = shortcuts->request[0] = '\0';
+	}
+	/* the first call starts a portal that did not run, and waits for it */
+	if (*after && !*shortcuts->request)
+		create_session(shortcuts);
+}
+
 static DBusHandlerResult filter(DBusConnection *connection, DBusMessage *message, void *data)
 {
 	(void)connection;
@@ -223,6 +243,8 @@ static DBusHandlerResult filter(DBusConnection *connection, DBusMessage *message
 		on_response(data, message);
 	else if (dbus_message_is_signal(message, PORTAL_SHORTCUTS, "Activated"))
 		on_activated(data, message);
+	else if (dbus_message_is_signal(message, DBUS_INTERFACE_DBUS, "NameOwnerChanged"))
+		on_owner_changed(data, message);
 	return DBUS_HANDLER_RESULT_NOT_YET_HANDLED;
 }
 
@@ -242,6 +264,7 @@ int shortcuts_open(DBusConnection *connection,
 	/* without an error to fill in, neither call waits for the bus */
 	dbus_bus_add_match(connection, SIGNALS, NULL);
 	dbus_bus_add_match(connection, ANSWERS, NULL);
+	dbus_bus_add_match(connection, OWNERS, NULL);
 	create_session(shortcuts);
 	*ret_shortcuts = shortcuts;
 	return 0;

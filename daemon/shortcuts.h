@@ -17,8 +17,9 @@ enum shortcut { SHORTCUT_FOCUS, SHORTCUT_CAMERA, SHORTCUT_REPEAT, SHORTCUT_STOP,
 
 struct shortcuts;
 
-/* Asks for the keys, asynchronously; `pressed` is called for each press. The
- * connection must outlive the result. 0 or -ENOMEM. */
+/* Asks for the keys, asynchronously, and again when the portal was started anew;
+ * `pressed` is called for each press. The keys are of this connection: after the
+ * bus was lost, open them on the new one. 0 or -ENOMEM. */
 int shortcuts_open(DBusConnection *connection,
 		   void (*pressed)(void *data, enum shortcut shortcut), void *data,
 		   struct shortcuts **ret_shortcuts);

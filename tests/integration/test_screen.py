@@ -6,6 +6,7 @@ test_orca.py."""
 import os
 
 import dbus
+from dbus.lowlevel import SignalMessage
 
 import harness
 import mocking
@@ -54,6 +55,34 @@ def not_allowed():
     """A desktop that does not allow it: said so, and not gone around"""
     with harness.daemon(environment=NO_X11) as daemon, portal(daemon, answer=1):
         assert "does not allow" in refused(daemon.interface.DescribeScreen, SILENT)
+
+
+@test
+def forged_answer():
+    """An answer that is not the portal's is passed over, and the file it names stays"""
+    harness.need_model()
+    with harness.daemon(environment=NO_X11) as daemon, portal(daemon):
+        daemon.wait_model()
+        victim = os.path.join(daemon.bus.folder, "letter.png")
+        with open(victim, "w") as file:
+            file.write("Dear reader")
+        stranger, answers = daemon.bus.connect(), []
+        daemon.interface.DescribeScreen(
+            SILENT, reply_handler=lambda *answer: answers.append(answer),
+            error_handler=answers.append, timeout=60)
+
+        def answered():
+            forged = SignalMessage("/org/freedesktop/portal/desktop/request/1_1/t",
+                                   "org.freedesktop.portal.Request", "Response")
+            forged.append(dbus.UInt32(0), {"uri": "file://" + victim},
+                          signature="ua{sv}")
+            stranger.send_message(forged)
+            stranger.flush()
+            return answers
+        wait_for(answered, 60, "the caption")
+        assert len(answers[0]) == 2 and answers[0][0].endswith("."), answers
+        assert os.path.exists(victim)
+        stranger.close()
 
 
 @test
@@ -141,6 +170,41 @@ def keys_of_the_desktop():
             finally:
                 daemon.stop()
     finally:
+        bus.close()
+
+
+@test
+def keys_bound_again():
+    """The desktop's keys work again after the portal, and after the whole bus, came back"""
+    bus = harness.Bus()
+    bound = "keys for Descry work"
+    daemon = harness.Daemon(bus, environment=NO_X11)
+
+    def press_works(times):
+        mock = bus.connect().get_object(PORTAL, "/org/freedesktop/portal/desktop")
+        mock.EmitSignal("org.freedesktop.portal.GlobalShortcuts", "Activated", "osta{sv}", [
+            dbus.ObjectPath("/org/freedesktop/portal/desktop/session/test/descry"), "focus",
+            dbus.UInt64(1), NONE], dbus_interface="org.freedesktop.DBus.Mock")
+        wait_for(lambda: daemon.log().count("saying: This desktop does not tell") == times, 60,
+                 daemon.log())
+
+    def mocked_portal():
+        return mocking.mock(bus, "portal", PORTAL, folder=bus.folder, answer=1, picture="")
+
+    try:
+        wait_for(lambda: "The desktop offers no keys" in daemon.log(), 60, "no portal at first")
+        for times in (1, 2):
+            with mocked_portal():
+                wait_for(lambda: daemon.log().count(bound) == times, 60, daemon.log())
+                press_works(times)
+        bus.stop()
+        bus.start()
+        # whichever of the two is back first
+        with mocked_portal():
+            wait_for(lambda: daemon.log().count(bound) == 3, 60, daemon.log())
+            press_works(3)
+    finally:
+        daemon.stop()
         bus.close()
 
 
