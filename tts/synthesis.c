@@ -13,6 +13,7 @@
  * header names 450 as the maximum.
  */
 #include "tts/synthesis.h"
+#include "tts/script.h"
 
 #include <errno.h>
 #include <espeak-ng/speak_lib.h>
@@ -44,6 +45,7 @@ static struct {
 static struct {
 	synthesis_sink sink;
 	void *userdata;
+	bool ended;			/* by the sink */
 } current;
 
 static int take(short *samples, int count, espeak_EVENT *events)
@@ -51,7 +53,8 @@ static int take(short *samples, int count, espeak_EVENT *events)
 	(void)events;
 	if (!samples || count <= 0)
 		return 0;
-	return current.sink(current.userdata, samples, (size_t)count) ? 0 : 1;
+	current.ended = !current.sink(current.userdata, samples, (size_t)count);
+	return current.ended;
 }
 
 /* Length with both final NULs of a row of (priority, name) pairs. */
@@ -311,33 +314,89 @@ static int need_descriptors(struct tts_error *error)
 
 /* --- speaking ------------------------------------------------------------------- */
 
-int synthesis_speak(const struct synthesis_settings *settings, const char *text,
-		    synthesis_sink sink, void *userdata, struct tts_error *error)
+static int set_voice(const char *wanted, struct tts_error *error)
 {
 	static char voice[VOICE_BYTES];
-	espeak_ERROR code;
 
-	if (strcmp(voice, settings->voice)) {
+	if (strcmp(voice, wanted)) {
 		int r = need_descriptors(error);
 
 		if (r < 0)
 			return r;
-		code = espeak_SetVoiceByName(settings->voice);
-		if (code != EE_OK) {
+		if (espeak_SetVoiceByName(wanted) != EE_OK) {
 			voice[0] = '\0';
 			snprintf(error->message, sizeof(error->message),
 				 "The voice \"%.100s\" cannot be loaded; is its data installed?",
-				 settings->voice);
+				 wanted);
 			return TTS_NO_VOICE;
 		}
-		strcpy(voice, settings->voice);
+		strcpy(voice, wanted);
 	}
+	return 0;
+}
+
+/* Whether a voice speaks one of the languages, their regions and variants included. */
+static bool speaks_any(const struct voice *voice, const char *const *wanted)
+{
+	for (; *wanted; wanted++) {
+		const char *entry = voice->languages;
+		size_t length = strlen(*wanted);
+
+		for (; *entry; entry += 1 + strlen(entry + 1) + 1)
+			if (!strncasecmp(entry + 1, *wanted, length) &&
+			    (!entry[1 + length] || entry[1 + length] == '-'))
+				return true;
+	}
+	return false;
+}
+
+/* The best voice for a script; NULL where none is installed. */
+static const struct voice *best_for_script(enum script script)
+{
+	const struct voice *best = NULL;
+
+	for (const char *const *name = script_languages(script); *name && !best; name++)
+		best = best_for_language(*name);
+	return best;
+}
+
+/* The scripts that a voice reads itself: Latin, its own, and those that no voice is
+ * at home in, a bit for each. */
+static uint32_t own_scripts(const char *identifier)
+{
+	char base[VOICE_BYTES];
+	const struct voice *voice;
+	uint32_t own = 0;
+
+	snprintf(base, sizeof(base), "%.*s", (int)strcspn(identifier, "+"), identifier);
+	voice = find_base(base);
+	for (unsigned script = 0; script < SCRIPT_COUNT; script++)
+		if ((voice && speaks_any(voice, script_languages(script))) ||
+		    !best_for_script(script))
+			own |= 1u << script;
+	return own;
+}
+
+static int speak_piece(const struct synthesis_settings *settings, enum script script,
+		       const char *piece, struct tts_error *error)
+{
+	const char *variant = strchr(settings->voice, '+');
+	char voice[VOICE_BYTES];
+	espeak_ERROR code;
+	int r;
+
+	if (script == SCRIPT_NONE)
+		strcpy(voice, settings->voice);
+	else if (snprintf(voice, sizeof(voice), "%s%s", best_for_script(script)->info.identifier,
+			  variant ? variant : "") >= (int)sizeof(voice))
+		return 0;
+	r = set_voice(voice, error);
+	if (r)
+		return r;
 	espeak_SetParameter(espeakRATE, (int)settings->rate, 0);
 	espeak_SetParameter(espeakPITCH, (int)settings->pitch, 0);
 	espeak_SetParameter(espeakVOLUME, (int)settings->volume, 0);
-	current.sink = sink;
-	current.userdata = userdata;
-	code = espeak_Synth(text, strlen(text) + 1, 0, POS_CHARACTER, 0, espeakCHARS_UTF8, NULL,
+	code = espeak_Synth(piece, strlen(piece) + 1, 0, POS_CHARACTER, 0, espeakCHARS_UTF8, NULL,
 			    NULL);
 	if (code != EE_OK) {
 		snprintf(error->message, sizeof(error->message),
@@ -345,4 +404,25 @@ int synthesis_speak(const struct synthesis_settings *settings, const char *text,
 		return -EIO;
 	}
 	return 0;
+}
+
+int synthesis_speak(const struct synthesis_settings *settings, const char *text,
+		    synthesis_sink sink, void *userdata, struct tts_error *error)
+{
+	uint32_t own = own_scripts(settings->voice);
+	char *piece = malloc(2 * strlen(text) + 1);
+	enum script script;
+	int r = 0;
+
+	if (!piece) {
+		snprintf(error->message, sizeof(error->message), "There is not enough memory.");
+		return -ENOMEM;
+	}
+	current.sink = sink;
+	current.userdata = userdata;
+	current.ended = false;
+	while (r == 0 && !current.ended && script_next(&text, own, piece, &script))
+		r = speak_piece(settings, script, piece, error);
+	free(piece);
+	return r;
 }

@@ -82,6 +82,7 @@ def exact_files():
              ("Ein Mann reitet auf einer Welle.", ["voice=de", "pitch=70"],
               ["-v", "de", "-p", "70"]),
              (SENTENCE, ["rate=80", "volume=60"], ["-v", "en", "-s", "80", "-a", "60"]),
+             ("Человек с ноутбуком Apple, 2 кота.", ["voice=ru"], ["-v", "ru"]),
              (SENTENCE, ["rate=550"], ["-v", "en", "-s", "550"]),
              (SENTENCE, ["rate=900"], ["-v", "en", "-s", "900"])]
     for text, ours, theirs in cases:

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * How a text of several scripts is cut for the voices, and that eSpeak NG gets
+ * through what made it read freed memory before it was cut (which the build with
+ * the address sanitizer, or valgrind, would see).
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tts/script.h"
+#include "tts/synthesis.h"
+
+#define OWN (1u << SCRIPT_NONE | 1u << SCRIPT_LATIN | 1u << SCRIPT_OTHER)
+
+/* The pieces, each with its script's number, "0:Hello |4:Привет". */
+static void cuts(uint32_t own, const char *text, const char *expected)
+{
+	char got[512] = "", piece[256];
+	enum script script;
+	size_t length = 0;
+
+	while (script_next(&text, own, piece, &script)) {
+		int added = snprintf(got + length, sizeof(got) - length, "%s%d:%s",
+				     length ? "|" : "", (int)script, piece);
+
+		assert_in_range(added, 1, sizeof(got) - length - 1);
+		length += (size_t)added;
+	}
+	assert_string_equal(got, expected);
+}
+
+static void leaves_a_text_of_one_script_whole(void **state)
+{
+	(void)state;
+	cuts(OWN, "", "");
+	cuts(OWN, "A man, 40, is riding a wave.", "0:A man, 40, is riding a wave.");
+	cuts(OWN, "12:30, 20 °C", "0:12:30, 20 °C");
+	cuts(OWN, "Le café, l'été: œuvre naïve", "0:Le café, l'été: œuvre naïve");
+	cuts(OWN | 1u << SCRIPT_CYRILLIC, "Привет, мир!", "0:Привет, мир!");
+	cuts(OWN | 1u << SCRIPT_CYRILLIC, "USB-кабель и Linux 6.1", "0:USB-кабель и Linux 6.1");
+	cuts(OWN | 1u << SCRIPT_HAN, "東京タワー", "0:東京タワー");
+}
+
+static void hands_other_scripts_to_their_voices(void **state)
+{
+	(void)state;
+	cuts(OWN, "Привет", "4:Привет");
+	cuts(OWN, "It says \"Привет, мир!\" 2 times", "0:It says \"|4:Привет, мир!\" |0:2 times");
+	cuts(OWN, "Привет, Ελλάδα!", "4:Привет, |3:Ελλάδα!");
+	cuts(OWN, "3 Привет 5", "4:3 Привет 5");
+	cuts(OWN | 1u << SCRIPT_CYRILLIC, "Слово Ελλάδα здесь", "0:Слово |3:Ελλάδα |0:здесь");
+}
+
+static void lets_no_word_have_two_scripts(void **state)
+{
+	(void)state;
+	cuts(OWN | 1u << SCRIPT_CYRILLIC, "Linuxом", "0:Linux ом");
+	cuts(OWN | 1u << SCRIPT_CYRILLIC, "Linux'ом", "0:Linux' ом");
+	cuts(OWN, "aߖb", "0:a ߖ b");
+	cuts(OWN, "aПb", "0:a|4:П|0:b");
+}
+
+/* Every piece must fit in twice the bytes, and no letter may be lost. */
+static void keeps_every_byte_but_adds_spaces(void **state)
+{
+	char text[2 * 4096] = "", piece[4 * 4096];
+	const char *rest = text;
+	size_t letters = 0, kept = 0;
+	enum script script;
+
+	(void)state;
+	while (strlen(text) + 8 < 4096)
+		strcat(text, letters++ % 2 ? "aߖ" : "Пع");
+	while (script_next(&rest, UINT32_MAX, piece, &script)) {
+		assert_true(strlen(piece) <= 2 * strlen(text));
+		for (const char *p = piece; *p; p++)
+			kept += *p != ' ';
+	}
+	assert_int_equal(kept, strlen(text));
+}
+
+static bool on_samples(void *userdata, const int16_t *samples, size_t count)
+{
+	size_t *total = userdata;
+
+	(void)samples;
+	*total += count;
+	return true;
+}
+
+static size_t spoken(const char *voice, const char *text)
+{
+	struct synthesis_settings settings = { .rate = 175, .pitch = 50, .volume = 100 };
+	struct tts_error error;
+	size_t total = 0;
+
+	assert_int_equal(synthesis_find_voice(voice, settings.voice, &error), 0);
+	assert_int_equal(synthesis_speak(&settings, text, on_samples, &total, &error), 0);
+	return total;
+}
+
+static void speaks_texts_of_several_scripts(void **state)
+{
+	static const char *const voices[] = { "en", "en+f3", "ru", "hy", "ko", "ja", "ar", "fr" };
+	static const char *const texts[] = {
+		"Փ֎",			/* Armenian with a sign that its dictionary lacks */
+		"ߖՓb",			/* three scripts in a word */
+		"국中 ক a٠ hՓ",
+		"Hello, Привет, Ελλάδα, שלום, สวัสดี, 東京 and back.",
+	};
+	struct tts_error error;
+	unsigned rate;
+
+	(void)state;
+	assert_int_equal(synthesis_open(&rate, &error), 0);
+	for (size_t v = 0; v < sizeof(voices) / sizeof(voices[0]); v++)
+		for (size_t t = 0; t < sizeof(texts) / sizeof(texts[0]); t++)
+			assert_true(spoken(voices[v], texts[t]) > rate / 20);
+}
+
+/* The end of a piece is no end of the text, and a stop in one is a stop of all. */
+static bool stop_at_once(void *userdata, const int16_t *samples, size_t count)
+{
+	unsigned *calls = userdata;
+
+	(void)samples, (void)count;
+	(*calls)++;
+	return false;
+}
+
+static void stops_in_all_pieces(void **state)
+{
+	struct synthesis_settings settings = { .rate = 175, .pitch = 50, .volume = 100 };
+	struct tts_error error;
+	unsigned calls = 0, rate;
+
+	(void)state;
+	assert_int_equal(synthesis_open(&rate, &error), 0);
+	assert_int_equal(synthesis_find_voice("en", settings.voice, &error), 0);
+	assert_int_equal(synthesis_speak(&settings, "Hello Привет hello Привет", stop_at_once, &calls,
+					 &error), 0);
+	assert_int_equal(calls, 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(leaves_a_text_of_one_script_whole),
+		cmocka_unit_test(hands_other_scripts_to_their_voices),
+		cmocka_unit_test(lets_no_word_have_two_scripts),
+		cmocka_unit_test(keeps_every_byte_but_adds_spaces),
+		cmocka_unit_test(speaks_texts_of_several_scripts),
+		cmocka_unit_test(stops_in_all_pieces),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * script.c: a table of Unicode blocks and the cutting by it.
+ *
+ * Blocks, not Unicode's own script property: eSpeak NG changes languages by
+ * blocks, and what it would do is what the cutting has to forestall.
+ */
+#include "tts/script.h"
+
+#include <string.h>
+
+static const struct {
+	uint32_t first, last;
+	enum script script;
+} blocks[] = {				/* in ascending order; gaps have no script */
+	{ 'A', 'Z', SCRIPT_LATIN },
+	{ 'a', 'z', SCRIPT_LATIN },
+	{ 0xaa, 0xaa, SCRIPT_LATIN },
+	{ 0xba, 0xba, SCRIPT_LATIN },
+	{ 0xc0, 0xd6, SCRIPT_LATIN },
+	{ 0xd8, 0xf6, SCRIPT_LATIN },
+	{ 0xf8, 0x2af, SCRIPT_LATIN },
+	{ 0x370, 0x3ff, SCRIPT_GREEK },
+	{ 0x400, 0x52f, SCRIPT_CYRILLIC },
+	{ 0x530, 0x58f, SCRIPT_ARMENIAN },
+	{ 0x590, 0x5ff, SCRIPT_HEBREW },
+	{ 0x600, 0x6ff, SCRIPT_ARABIC },
+	{ 0x700, 0x74f, SCRIPT_OTHER },
+	{ 0x750, 0x77f, SCRIPT_ARABIC },
+	{ 0x780, 0x89f, SCRIPT_OTHER },
+	{ 0x8a0, 0x8ff, SCRIPT_ARABIC },
+	{ 0x900, 0x97f, SCRIPT_DEVANAGARI },
+	{ 0x980, 0x9ff, SCRIPT_BENGALI },
+	{ 0xa00, 0xa7f, SCRIPT_GURMUKHI },
+	{ 0xa80, 0xaff, SCRIPT_GUJARATI },
+	{ 0xb00, 0xb7f, SCRIPT_ORIYA },
+	{ 0xb80, 0xbff, SCRIPT_TAMIL },
+	{ 0xc00, 0xc7f, SCRIPT_TELUGU },
+	{ 0xc80, 0xcff, SCRIPT_KANNADA },
+	{ 0xd00, 0xd7f, SCRIPT_MALAYALAM },
+	{ 0xd80, 0xdff, SCRIPT_SINHALA },
+	{ 0xe00, 0xe7f, SCRIPT_THAI },
+	{ 0xe80, 0xfff, SCRIPT_OTHER },
+	{ 0x1000, 0x109f, SCRIPT_MYANMAR },
+	{ 0x10a0, 0x10ff, SCRIPT_GEORGIAN },
+	{ 0x1100, 0x11ff, SCRIPT_HANGUL },
+	{ 0x1200, 0x139f, SCRIPT_ETHIOPIC },
+	{ 0x13a0, 0x13ff, SCRIPT_CHEROKEE },
+	{ 0x1400, 0x1aaf, SCRIPT_OTHER },
+	{ 0x1b00, 0x1c7f, SCRIPT_OTHER },
+	{ 0x1c80, 0x1c8f, SCRIPT_CYRILLIC },
+	{ 0x1c90, 0x1cbf, SCRIPT_GEORGIAN },
+	{ 0x1cc0, 0x1cff, SCRIPT_OTHER },
+	{ 0x1d00, 0x1dbf, SCRIPT_LATIN },
+	{ 0x1e00, 0x1eff, SCRIPT_LATIN },
+	{ 0x1f00, 0x1fff, SCRIPT_GREEK },
+	{ 0x2c00, 0x2c5f, SCRIPT_OTHER },
+	{ 0x2c60, 0x2c7f, SCRIPT_LATIN },
+	{ 0x2c80, 0x2cff, SCRIPT_OTHER },
+	{ 0x2d00, 0x2d2f, SCRIPT_GEORGIAN },
+	{ 0x2d30, 0x2d7f, SCRIPT_OTHER },
+	{ 0x2d80, 0x2ddf, SCRIPT_ETHIOPIC },
+	{ 0x2de0, 0x2dff, SCRIPT_CYRILLIC },
+	{ 0x2e80, 0x2fdf, SCRIPT_HAN },
+	{ 0x3005, 0x3007, SCRIPT_HAN },
+	{ 0x3021, 0x3029, SCRIPT_HAN },
+	{ 0x3031, 0x312f, SCRIPT_HAN },
+	{ 0x3130, 0x318f, SCRIPT_HANGUL },
+	{ 0x3190, 0x31ff, SCRIPT_HAN },
+	{ 0x3400, 0x4dbf, SCRIPT_HAN },
+	{ 0x4e00, 0x9fff, SCRIPT_HAN },
+	{ 0xa000, 0xa63f, SCRIPT_OTHER },
+	{ 0xa640, 0xa69f, SCRIPT_CYRILLIC },
+	{ 0xa6a0, 0xa6ff, SCRIPT_OTHER },
+	{ 0xa720, 0xa7ff, SCRIPT_LATIN },
+	{ 0xa800, 0xa8df, SCRIPT_OTHER },
+	{ 0xa8e0, 0xa8ff, SCRIPT_DEVANAGARI },
+	{ 0xa900, 0xa95f, SCRIPT_OTHER },
+	{ 0xa960, 0xa97f, SCRIPT_HANGUL },
+	{ 0xa980, 0xabff, SCRIPT_OTHER },
+	{ 0xac00, 0xd7ff, SCRIPT_HANGUL },
+	{ 0xf900, 0xfaff, SCRIPT_HAN },
+	{ 0xfb00, 0xfb06, SCRIPT_LATIN },
+	{ 0xfb13, 0xfb17, SCRIPT_ARMENIAN },
+	{ 0xfb1d, 0xfb4f, SCRIPT_HEBREW },
+	{ 0xfb50, 0xfdff, SCRIPT_ARABIC },
+	{ 0xfe70, 0xfefc, SCRIPT_ARABIC },
+	{ 0xff21, 0xff3a, SCRIPT_LATIN },
+	{ 0xff41, 0xff5a, SCRIPT_LATIN },
+	{ 0xff66, 0xff9f, SCRIPT_HAN },
+	{ 0xffa0, 0xffdc, SCRIPT_HANGUL },
+	{ 0x10000, 0x1cfff, SCRIPT_OTHER },
+	{ 0x1e000, 0x1efff, SCRIPT_OTHER },
+	{ 0x20000, 0x3ffff, SCRIPT_HAN },
+};
+
+static const char *const languages[SCRIPT_COUNT][12] = {
+	[SCRIPT_GREEK] = { "el", "grc" },
+	[SCRIPT_CYRILLIC] = { "ru", "uk", "be", "bg", "mk", "sr", "kk", "ky", "tt", "ba", "cv" },
+	[SCRIPT_ARMENIAN] = { "hy", "hyw" },
+	[SCRIPT_HEBREW] = { "he" },
+	[SCRIPT_ARABIC] = { "ar", "fa", "ur", "sd", "ug", "ku" },
+	[SCRIPT_DEVANAGARI] = { "hi", "mr", "ne", "kok" },
+	[SCRIPT_BENGALI] = { "bn", "as", "bpy" },
+	[SCRIPT_GURMUKHI] = { "pa" },
+	[SCRIPT_GUJARATI] = { "gu" },
+	[SCRIPT_ORIYA] = { "or" },
+	[SCRIPT_TAMIL] = { "ta" },
+	[SCRIPT_TELUGU] = { "te" },
+	[SCRIPT_KANNADA] = { "kn" },
+	[SCRIPT_MALAYALAM] = { "ml" },
+	[SCRIPT_SINHALA] = { "si" },
+	[SCRIPT_THAI] = { "th" },
+	[SCRIPT_MYANMAR] = { "my" },
+	[SCRIPT_GEORGIAN] = { "ka" },
+	[SCRIPT_HANGUL] = { "ko" },
+	[SCRIPT_ETHIOPIC] = { "am" },
+	[SCRIPT_CHEROKEE] = { "chr", "chr-US-Qaaa-x-west" },
+	[SCRIPT_HAN] = { "cmn", "yue", "hak", "ja" },
+};
+
+enum script script_of(uint32_t character)
+{
+	size_t low = 0, high = sizeof(blocks) / sizeof(blocks[0]);
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (character > blocks[middle].last)
+			low = middle + 1;
+		else if (character < blocks[middle].first)
+			high = middle;
+		else
+			return blocks[middle].script;
+	}
+	return SCRIPT_NONE;
+}
+
+const char *const *script_languages(enum script script)
+{
+	return languages[script];
+}
+
+/* The character at `text`, which is well formed, and its length. */
+static size_t decode(const char *text, uint32_t *ret_character)
+{
+	const unsigned char *bytes = (const unsigned char *)text;
+	size_t length = *bytes < 0x80 ? 1 : *bytes < 0xe0 ? 2 : *bytes < 0xf0 ? 3 : 4;
+	uint32_t character = length == 1 ? *bytes : *bytes & (0x7fu >> length);
+
+	for (size_t i = 1; i < length; i++)
+		character = character << 6 | (bytes[i] & 0x3f);
+	*ret_character = character;
+	return length;
+}
+
+/* What may stand within a word in one language or another. */
+static bool joins(uint32_t c)
+{
+	return c == '\'' || c == 0x2019 || c == '.' || c == ',' || (c >= 0x2b0 && c <= 0x36f) ||
+	       c == 0x200c || c == 0x200d;
+}
+
+bool script_next(const char **text, uint32_t own, char *piece, enum script *ret_script)
+{
+	enum script script = SCRIPT_COUNT, last = SCRIPT_NONE;
+	const char *space = NULL;	/* past the first space after the last letter */
+	char *space_out = NULL, *out = piece;
+	const char *p = *text;
+
+	if (!*p)
+		return false;
+	while (*p) {
+		uint32_t character;
+		size_t length = decode(p, &character);
+		enum script here = script_of(character);
+
+		if (here != SCRIPT_NONE) {
+			enum script reader = own >> here & 1 ? SCRIPT_NONE : here;
+
+			if (script == SCRIPT_COUNT)
+				script = reader;
+			if (reader != script) {
+				/* what leads over to the voice's own words is its own */
+				if (reader == SCRIPT_NONE && space) {
+					p = space;
+					out = space_out;
+				}
+				break;
+			}
+			if (last != SCRIPT_NONE && here != last)
+				*out++ = ' ';
+			last = here;
+			space = NULL;
+		} else if (!joins(character)) {
+			last = SCRIPT_NONE;
+		}
+		memcpy(out, p, length);
+		out += length;
+		p += length;
+		if (character == ' ' && !space) {
+			space = p;
+			space_out = out;
+		}
+	}
+	*out = '\0';
+	*text = p;
+	*ret_script = script == SCRIPT_COUNT ? SCRIPT_NONE : script;
+	return true;
+}

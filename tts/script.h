@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * script.h: a text cut into pieces that one voice can read.
+ *
+ * eSpeak NG reads a word in another script than its voice's with a second
+ * dictionary. When that dictionary lacks a letter it asks for a third one, which
+ * takes the place of the second and frees it, and then goes on reading the second
+ * (1.51, found by fuzzing). So no voice is given a letter that would make it
+ * change to the language of another script: such letters are handed, as a piece
+ * of their own, to a voice that is at home in them, which also reads them better.
+ */
+#ifndef TTS_SCRIPT_H
+#define TTS_SCRIPT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum script {
+	SCRIPT_NONE,		/* spaces, digits, punctuation, symbols, marks */
+	SCRIPT_LATIN,		/* which every voice reads */
+	SCRIPT_OTHER,		/* letters that no voice reads: eSpeak NG names or numbers them */
+	SCRIPT_GREEK,
+	SCRIPT_CYRILLIC,
+	SCRIPT_ARMENIAN,
+	SCRIPT_HEBREW,
+	SCRIPT_ARABIC,
+	SCRIPT_DEVANAGARI,
+	SCRIPT_BENGALI,
+	SCRIPT_GURMUKHI,
+	SCRIPT_GUJARATI,
+	SCRIPT_ORIYA,
+	SCRIPT_TAMIL,
+	SCRIPT_TELUGU,
+	SCRIPT_KANNADA,
+	SCRIPT_MALAYALAM,
+	SCRIPT_SINHALA,
+	SCRIPT_THAI,
+	SCRIPT_MYANMAR,
+	SCRIPT_GEORGIAN,
+	SCRIPT_HANGUL,
+	SCRIPT_ETHIOPIC,
+	SCRIPT_CHEROKEE,
+	SCRIPT_HAN,		/* with kana and bopomofo */
+	SCRIPT_COUNT,
+};
+
+enum script script_of(uint32_t character);
+
+/* The languages written in a script, the one to read it in where nothing else is
+ * known first, ended by NULL; none for Latin and others. */
+const char *const *script_languages(enum script script);
+
+/*
+ * Takes the next piece of `*text`, clean UTF-8, and moves `*text` past it; false at
+ * the end. `own` has a bit for each script that the voice reads itself. The piece
+ * goes to `piece`, which holds at least twice the bytes of the text: letters of
+ * two scripts that touch are parted by a space, so that no word has both.
+ * `ret_script` is the script to find a voice for, or SCRIPT_NONE for the voice.
+ */
+bool script_next(const char **text, uint32_t own, char *piece, enum script *ret_script);
+
+#endif
