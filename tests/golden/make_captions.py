@@ -5,8 +5,10 @@
 An independent implementation in NumPy: features in float64 from the TensorFlow
 Lite file (make_features.py), the attention decoder from the model file, its
 8-bit weights multiplied with vectors rounded to 8 bits as engine/MODEL.md says.
-Writes for each photo the greedy and beam-3 captions and the ten likeliest first
-words with their logits.
+Writes for each photo the greedy and beam-3 captions, how many words of the
+greedy one rounding cannot change, and the ten likeliest first words with their
+logits, and above them the checksum of the model's networks and
+vocabulary, by which tests/unit/test_golden_photos.c knows whether it fits.
 
 Usage: make_captions.py GRAPH.lite MODEL.gguf OUTPUT.json PHOTO…
 """
@@ -14,6 +16,7 @@ import json
 import os
 import struct
 import sys
+import zlib
 
 import numpy as np
 from PIL import Image
@@ -22,6 +25,7 @@ from make_features import Network
 
 SIZES = {0: '<B', 1: '<b', 2: '<H', 3: '<h', 4: '<I', 5: '<i', 6: '<f', 7: '<B', 10: '<Q',
          11: '<q', 12: '<d'}
+TIE = 0.005
 TENSORS = {0: '<f4', 1: '<f2', 24: 'i1', 26: '<i4'}
 
 
@@ -44,9 +48,20 @@ class Gguf:
             entries.append((name, shape, self.number('<I'), self.number('<Q')))
         alignment = self.keys.get('general.alignment', 32)
         start = -(-self.place // alignment) * alignment
+        self.places = [(name, start + offset, int(np.prod(shape)) * np.dtype(TENSORS[kind]).itemsize)
+                       for name, shape, kind, offset in entries]
         self.tensors = {name: np.frombuffer(self.data, TENSORS[kind], int(np.prod(shape)),
                                             start + offset).reshape(shape)
                         for name, shape, kind, offset in entries}
+
+    def checksum(self):
+        total = 0
+        for word in self.keys['tokenizer.ggml.tokens']:
+            total = zlib.crc32(word.encode() + b'\0', total)
+        for name, start, size in self.places:
+            if name.startswith(('encoder.', 'decoder.')):
+                total = zlib.crc32(self.data[start:start + size], zlib.crc32(name.encode(), total))
+        return f'{total:08x}'
 
     def number(self, form):
         value, = struct.unpack_from(form, self.data, self.place)
@@ -141,9 +156,22 @@ class Decoder:
         best = max(beams, key=lambda beam: beam[0] / (len(beam[1]) - beam[3]) ** 0.7)
         return ' '.join(self.words[word] for word in best[1][1:] if word != 2)
 
+    def sure_words(self, state, caption):
+        """How many of the greedy words come before the first that another word is
+        within TIE of: rounding decides there, in any implementation."""
+        word, (h, c) = 1, state
+        for count, following in enumerate(caption.split() + ['</s>']):
+            logits, h, c = self.step(word, h, c)
+            logits[[0, 1, 3, word]] = -np.inf
+            if np.diff(np.sort(logits)[-2:])[0] < TIE:
+                return count
+            word = self.words.index(following)
+        return count
+
 
 def main():
-    network, decoder = Network(sys.argv[1]), Decoder(Gguf(sys.argv[2]))
+    model = Gguf(sys.argv[2])
+    network, decoder = Network(sys.argv[1]), Decoder(model)
     captions = {}
     for photo in sys.argv[4:]:
         picture = Image.open(photo).convert('RGB').resize((299, 299), Image.BILINEAR)
@@ -155,12 +183,14 @@ def main():
                               classes / classes.sum())
         first = decoder.step(1, *state)[0]
         order = np.argsort(-first)[:10]
+        greedy = decoder.search(state, 1)
         captions[os.path.basename(photo)] = {
-            'greedy': decoder.search(state, 1), 'beam3': decoder.search(state, 3),
+            'greedy': greedy, 'greedy_sure': decoder.sure_words(state, greedy),
+            'beam3': decoder.search(state, 3),
             'first': {decoder.words[word]: round(float(first[word]), 4) for word in order}}
         print(photo, captions[os.path.basename(photo)]['beam3'])
     with open(sys.argv[3], 'w') as file:
-        json.dump(captions, file, indent=1)
+        json.dump({'model': model.checksum(), 'photos': captions}, file, indent=1)
         file.write('\n')
 
 

@@ -5,8 +5,11 @@ run() runs them in order and prints one line each.
 
     BUILD           folder of the programs (tests/run.sh sets it)
     DESCRY_MODEL    the model; the default one of the repository otherwise
+
+Function names on the command line run those tests alone.
 """
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
@@ -26,6 +29,10 @@ MODEL = os.environ.get("DESCRY_MODEL", os.path.join(ROOT, "engine/models/descry-
 PHOTOS = os.path.join(ROOT, "tests/photos")
 DESCRYD = os.path.join(BUILD, "descryd")
 DESCRY = os.path.join(BUILD, "descry")
+FAULTS = os.path.join(ROOT, "build/test-logs/faults.txt")
+SANITIZED = any(word in BUILD for word in ("address", "thread"))
+# a sanitizer reports a SIGSEGV as a finding
+CRASH = signal.SIGABRT if SANITIZED else signal.SIGSEGV
 NAME = "org.descry.Descry1"
 PATH = "/org/descry/Descry1"
 
@@ -51,8 +58,9 @@ def need_model():
 def run():
     """Runs the registered tests and exits."""
     bad = 0
-    print(f"1..{len(_tests)}")
-    for number, function in enumerate(_tests, 1):
+    tests = [t for t in _tests if t.__name__ in sys.argv[1:]] if sys.argv[1:] else _tests
+    print(f"1..{len(tests)}")
+    for number, function in enumerate(tests, 1):
         name = (function.__doc__ or function.__name__).strip().splitlines()[0]
         try:
             function()
@@ -66,6 +74,17 @@ def run():
                 print(f"# {line}")
         sys.stdout.flush()
     sys.exit(1 if bad else 0)
+
+
+def heard(fault, text):
+    """Notes in the table of faults what the user hears of one."""
+    os.makedirs(os.path.dirname(FAULTS), exist_ok=True)
+    with open(FAULTS, "a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        lines = [line for line in file if not line.startswith(fault + ": ")]
+        file.truncate(0)
+        file.writelines(lines + [f"{fault}: {' '.join(text.split())}\n"])
 
 
 def wait_for(condition, seconds=10.0, what="a condition"):

@@ -9,8 +9,8 @@ import time
 from PIL import Image, ImageEnhance, ImageFilter
 
 from camera import CONFIG, LONG, SIZE, Camera, jpeg, picture
-from harness import (PHOTOS, Bus, Caller, Daemon, cpu_seconds, descry, need_model, options_of, run,
-                     test, wait_for)
+from harness import (PHOTOS, Bus, Caller, Daemon, cpu_seconds, descry, heard, need_model, options_of,
+                     run, test, wait_for)
 
 said = {}
 
@@ -347,6 +347,7 @@ def wrong_settings():
 def report():
     for fault, sentence in said.items():
         print(f"# {fault}: {sentence}")
+        heard("camera, " + fault, sentence)
 
 
 @test

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # TIMEOUT: 1800
 """Faults, each caused for real, and what the user hears of each. The table of
-what was heard is written to build/test-logs/faults.txt. Faults of cameras, of the
-bus, of two daemons and of systemd's restart have their tests beside their
-subjects: test_service.py, test_packages.sh and those of the cameras."""
+what was heard is written to build/test-logs/faults.txt. Faults of cameras and of
+the bus, two daemons and systemd's restart have their tests beside their subjects
+(test_camera.py, test_service.py, test_packages.sh) and lines in the same table."""
+import array
 import contextlib
 import os
 import re
@@ -19,32 +20,24 @@ import zlib
 
 import dbus
 
-from harness import (DESCRYD, MODEL, PHOTOS, ROOT, Bus, Caller, Daemon, Pipe, Skip, daemon, descry,
-                     error_name, need_model, options_of, run, test, wait_for)
+from harness import (CRASH, DESCRYD, MODEL, PHOTOS, ROOT, Bus, Caller, Daemon, Pipe, Skip, daemon, descry,
+                     error_name, heard, need_model, options_of, run, test, wait_for)
+from jack import Jack, available
 
 ERROR = "org.descry.Error."
 COFFEE = os.path.join(PHOTOS, "coffee.png")
 ROCKET = os.path.join(PHOTOS, "rocket.jpg")
-TABLE = os.path.join(ROOT, "build/test-logs/faults.txt")
-os.makedirs(os.path.dirname(TABLE), exist_ok=True)
-with open(TABLE, "w"):
-    pass
 
 
 def spoken(served):
     return re.findall(r"^debug: saying: (.*)$", served.log(), re.M)
 
 
-def heard(served, fault, expected):
+def says(served, fault, expected):
     """Waits until the daemon has said something that matches, and notes it down."""
     wait_for(lambda: any(re.search(expected, s) for s in spoken(served)), 30,
              f"{expected!r} to be said, not {spoken(served)}")
-    note(fault, next(s for s in spoken(served) if re.search(expected, s)))
-
-
-def note(fault, text):
-    with open(TABLE, "a") as file:
-        file.write(f"{fault}: {text}\n")
+    heard(fault, next(s for s in spoken(served) if re.search(expected, s)))
 
 
 def describe(served, path=COFFEE, **options):
@@ -70,8 +63,8 @@ def crash_is_told():
         served.wait_model()
         pipe, caller = Pipe(), Caller(served.bus)
         caller.submit(pipe.reader)
-        os.kill(int(served.status()["worker_pid"]), signal.SIGSEGV)
-        heard(served, "the engine crashes on a picture", "other pictures can be described")
+        os.kill(int(served.status()["worker_pid"]), CRASH)
+        says(served, "the engine crashes on a picture", "other pictures can be described")
         pipe.close()
         still_well(served)
 
@@ -105,7 +98,7 @@ def hang_is_told():
         served.wait_model()
         pipe, caller = Pipe(), Caller(served.bus)
         caller.submit(pipe.reader)
-        heard(served, "a description that does not end", "more than 4 seconds")
+        says(served, "a description that does not end", "more than 4 seconds")
         pipe.close()
         served.set_property("Rate", 200)
         still_well(served)
@@ -132,7 +125,7 @@ def model_faults():
             with open(COFFEE, "rb") as photo:
                 assert error_name(served.interface.Describe, dbus.types.UnixFd(photo),
                                   options_of(), timeout=60) == ERROR + "BadModel"
-            heard(served, f"the model is {what}", "model")
+            says(served, f"the model is {what}", "model")
             served.interface.Say("the voice works", options_of())
         finally:
             served.stop()
@@ -146,7 +139,7 @@ def broken_reload_is_told():
         with open(served.config, "w") as file:
             file.write("[speech]\nrate = quick\n")
         served.process.send_signal(signal.SIGHUP)
-        heard(served, "the configuration is broken on reload", "The old one stays")
+        says(served, "the configuration is broken on reload", "The old one stays")
         assert served.property("Rate") == 175
 
 
@@ -164,7 +157,7 @@ def broken_start_is_told():
         with open(path, "wb") as file:
             file.write(broken)
         with daemon("--config", path) as served:
-            heard(served, "the configuration is broken at the start", "mistake in line 3")
+            says(served, "the configuration is broken at the start", "mistake in line 3")
             assert served.property("Rate") == 250 and served.property("Verbosity") == "full"
             assert re.search(r"^error: .*descry.conf, line 3: .* must be a whole number",
                              served.log(), re.M), served.log()
@@ -203,8 +196,8 @@ def unreadable_start_is_told():
                 return "saying: The configuration cannot be used. The defaults are used." \
                     in file.read()
         wait_for(said, what="the sentence")
-        note("the configuration cannot be read at the start",
-             "The configuration cannot be used. The defaults are used.")
+        heard("the configuration cannot be read at the start",
+              "The configuration cannot be used. The defaults are used.")
         assert "not a regular file" in descry("status").stdout
     finally:
         process.terminate()
@@ -225,12 +218,129 @@ def no_sound_card():
             caption, _ = describe(served)
             assert caption.endswith(".")
             wait_for(lambda: "speech_trouble" in served.status(), 20, "the reason")
-            note("no sound card", "nothing; `descry status` says: "
-                 + str(served.status()["speech_trouble"]))
+            heard("no sound card", "nothing; `descry status` says: "
+                  + str(served.status()["speech_trouble"]))
             assert served.log().count("ALSA lib") == 0
             describe(served, ROCKET)
             reasons = [l for l in served.log().splitlines() if l.startswith("warning: ")]
             assert len(reasons) == len(set(reasons)) <= 2, reasons
+
+
+LONG = ("This sentence is long enough for the sound card to be lost in the middle of it, and it "
+        "goes on and on, until nobody wants to hear any more of it at all, and then on.")
+
+
+@contextlib.contextmanager
+def played(**options):
+    """A daemon whose sound card is a JACK server; yields both and a counter of the
+    samples that have been heard of the last sentence."""
+    if not available():
+        raise Skip("jackd is not installed")
+    with tempfile.TemporaryDirectory() as folder:
+        jack = Jack(folder)
+
+        def sounded():
+            if not os.path.exists(jack.capture):
+                return 0
+            with open(jack.capture, "rb") as file:
+                data = file.read()
+            data = array.array("h", data[:len(data) // 2 * 2])
+            return sum(1 for sample in data if sample)
+        try:
+            with daemon("--set", "speech.wav=", "--set", "speech.route=own", environment={
+                    **jack.alsa(), **options}) as served:
+                served.set_property("Rate", 175)
+                yield served, jack, sounded
+        finally:
+            jack.stop(signal.SIGKILL)
+
+
+def speaks(served, sounded, text=LONG):
+    """The text is heard to the end."""
+    served.interface.Say(text, options_of())
+    wait_for(lambda: served.property("Speaking"), 30, "the beginning")
+    wait_for(lambda: not served.property("Speaking"), 60, "the end")
+    assert "speech_trouble" not in served.status(), served.status()
+    assert sounded() > 20000, sounded()
+
+
+def in_mid_sentence(served, jack, sounded):
+    os.unlink(jack.capture)
+    served.interface.Say(LONG, options_of())
+    wait_for(lambda: sounded() > 10000, 60, "the first half second")
+    return sounded()
+
+
+@test
+def card_lost_in_mid_sentence():
+    """a sound card pulled out in mid-sentence: known, and the next sentence is heard"""
+    with played() as (served, jack, sounded):
+        speaks(served, sounded)
+        whole = sounded()
+        in_mid_sentence(served, jack, sounded)
+        jack.stop(signal.SIGKILL)
+        wait_for(lambda: "speech_trouble" in served.status(), 60, "the reason")
+        wait_for(lambda: not served.property("Speaking"), 60, "the end")
+        part, trouble = sounded(), str(served.status()["speech_trouble"])
+        assert 10000 < part < whole, (part, whole)
+        # while there is none, nothing waits to be spoken later
+        served.interface.Say("Nobody hears this.", options_of())
+        wait_for(lambda: served.log().count("saying: ") >= 3, 30, "the attempt")
+        warnings = [l for l in served.log().splitlines() if l.startswith("warning: ")]
+        assert len(warnings) == len(set(warnings)), warnings
+        jack.start()
+        speaks(served, sounded)
+        heard("the sound card is lost in mid-sentence", f"{part / 22050:.1f} s of a sentence of "
+              f"{whole / 22050:.1f} s; `descry status` says: {trouble} The first sentence after "
+              "its return is heard whole")
+        still_well(served)
+
+
+@test
+def card_wedged_in_write():
+    """a sound card that takes no more sound: known, and the rest of Descry goes on"""
+    with played() as (served, jack, sounded):
+        speaks(served, sounded)
+        in_mid_sentence(served, jack, sounded)
+        jack.send(signal.SIGSTOP)
+        wait_for(lambda: "speech_trouble" in served.status(), 60, "the reason")
+        trouble = str(served.status()["speech_trouble"])
+        # no call waits for the card
+        caption, _ = describe(served)
+        assert caption.endswith(".")
+        served.interface.Stop()
+        served.interface.Say("Nobody hears this.", options_of())
+        jack.send(signal.SIGCONT)
+
+        def works():
+            served.interface.Say("Can you hear me again?", options_of())
+            time.sleep(1)
+            return "speech_trouble" not in served.status()
+        wait_for(works, 90, "the card to be used again")
+        served.interface.Stop()
+        wait_for(lambda: not served.property("Speaking"), 60, "silence")
+        speaks(served, sounded)
+        heard("the sound card is wedged in write", "the sentence breaks off; `descry status` says: "
+              f"{trouble} What is said after it goes on is heard")
+
+
+@test
+def suspended_in_mid_sentence():
+    """a suspend in mid-sentence: the rest of it is heard after the resume"""
+    with played() as (served, jack, sounded):
+        speaks(served, sounded)
+        whole = sounded()
+        in_mid_sentence(served, jack, sounded)
+        for number, pause in ((signal.SIGSTOP, 2), (signal.SIGCONT, 0)):
+            # the kernel stops everybody at once
+            served.process.send_signal(number)
+            jack.send(number)
+            time.sleep(pause)
+        wait_for(lambda: not served.property("Speaking"), 60, "the end")
+        rest = sounded()
+        speaks(served, sounded)
+        assert rest > 0.9 * whole, (rest, whole)
+        heard("suspend and resume in mid-sentence", "the rest of the sentence after the resume")
 
 
 @test
@@ -252,7 +362,7 @@ def full_disk():
         answer = descry("describe", COFFEE)
         assert answer.returncode == 0 and answer.stdout.endswith(".\n"), answer
         assert process.poll() is None
-        note("the disk is full under the log", "the caption, as ever")
+        heard("the disk is full under the log", "the caption, as ever")
     finally:
         process.kill()
         process.wait()
@@ -290,7 +400,7 @@ def out_of_memory():
                               options_of(), timeout=120)
         assert name in (ERROR + "Failed", ERROR + "BadImage", ERROR + "TooLarge",
                         ERROR + "Crashed"), name
-        heard(served, "out of memory for a huge photo", r"\.$")
+        says(served, "out of memory for a huge photo", r"\.$")
         assert served.status()["worker_restarts"] == 0, "it should fail, not crash"
         assert describe(served, speak=False)[0] == caption
 
@@ -314,7 +424,7 @@ def out_of_descriptors():
         wait_for(served.running, 20, "the daemon back on the bus")
         answer = descry("describe", COFFEE)
         assert answer.returncode == 0, answer
-        note("out of file descriptors", "the caption again as soon as one is free")
+        heard("out of file descriptors", "the caption again as soon as one is free")
 
 
 @test
@@ -342,7 +452,7 @@ def clock_jump():
                 time.sleep(1.2)
             pipe.send(COFFEE)
             assert caller.wait(job)[0].endswith(".")
-            heard(served, "the clock jumps", r"\.$")
+            says(served, "the clock jumps", r"\.$")
             pipe.close()
 
 
@@ -362,7 +472,7 @@ def suspend():
             os.kill(pid, signal.SIGCONT)
         pipe.send(COFFEE)
         assert caller.wait(job)[0].endswith(".")
-        heard(served, "suspend and resume in mid-description", r"\.$")
+        says(served, "suspend and resume in mid-description", r"\.$")
         pipe.close()
 
 

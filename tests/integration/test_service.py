@@ -12,8 +12,8 @@ import xml.etree.ElementTree as xml
 
 import dbus
 
-from harness import (NAME, PATH, Bus, Caller, Daemon, DESCRYD, MODEL, PHOTOS, Pipe, daemon,
-                     descry, error_name, need_model, options_of, run, test, wait_for)
+from harness import (CRASH, NAME, PATH, Bus, Caller, Daemon, DESCRYD, MODEL, PHOTOS, Pipe, daemon,
+                     descry, error_name, heard, need_model, options_of, run, test, wait_for)
 
 ERROR = "org.descry.Error."
 COFFEE = os.path.join(PHOTOS, "coffee.png")
@@ -292,7 +292,7 @@ def worker_crash():
         pipe, caller = Pipe(), Caller(served.bus)
         job = caller.submit(pipe.reader, speak=False)
         waiting = caller.submit(photo, speak=False)
-        os.kill(int(served.status()["worker_pid"]), signal.SIGSEGV)
+        os.kill(int(served.status()["worker_pid"]), CRASH)
         error, message = caller.wait(job)
         assert error == ERROR + "Crashed", error
         assert "other pictures can be described" in message
@@ -368,6 +368,8 @@ def two_daemons():
         second = Daemon(served.bus, wait=False)
         assert second.process.wait(20) == 6
         assert "runs on this bus already" in second.log(), second.log()
+        heard("two daemons are started", "nothing; the second ends with status 6 and writes: "
+              + second.log())
         served.interface.Stop()
 
 
@@ -402,6 +404,7 @@ def bus_gone_and_back():
         wait_for(lambda: connection.name_has_owner(NAME), 15, "the name to come back")
         dbus.Interface(connection.get_object(NAME, PATH, introspect=False), NAME).Stop()
         assert served.process.poll() is None
+        heard("the session bus goes and comes back", "nothing; the next call is answered")
     finally:
         served.stop()
         bus.close()

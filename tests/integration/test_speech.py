@@ -16,6 +16,8 @@ import time
 
 import numpy as np
 
+from jack import Jack, available
+
 BUILD = os.environ.get("BUILD", "build/x86_64")
 SPEAK = os.path.join(BUILD, "tools/speak")
 TAP = os.path.join(BUILD, "tools/jack_tap")
@@ -140,45 +142,12 @@ def recogniser():
                heard == (caption, caption), heard)
 
 
-class Jack:
-    """A JACK server without a card, which keeps time."""
-
-    def __init__(self, rate):
-        self.rate = rate
-        self.env = dict(os.environ, JACK_DEFAULT_SERVER=f"descry{os.getpid()}",
-                        JACK_NO_START_SERVER="1")
-        self.start()
-
-    def start(self):
-        self.server = subprocess.Popen(["jackd", "-n", self.env["JACK_DEFAULT_SERVER"], "-r",
-                                        "-d", "dummy", "-r", str(self.rate), "-p", "512"],
-                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                                       env=self.env)
-        for _ in range(100):
-            if subprocess.run(["jack_wait", "-s", self.env["JACK_DEFAULT_SERVER"], "-c"],
-                              capture_output=True, text=True,
-                              env=self.env).stdout.startswith("running"):
-                return
-            time.sleep(0.1)
-
-    def stop(self):
-        self.server.terminate()
-        self.server.wait(20)
-
-    def alsa(self, exact):
-        jack = "pcm.out { type jack playback_ports { 0 system:playback_1 } }\n"
-        capture = 'pcm.capture { type file slave { pcm %s } file "' + file("capture.raw") + \
-            '" format raw }\n'
-        if exact:   # takes every rate, and is captured before anything is converted
-            text = jack + capture % "{ type plug slave.pcm out }" + \
-                "pcm.!default { type plug slave { pcm capture format S16_LE channels 1 } }\n"
-        else:       # the server's rate or none
-            text = jack + capture % "out" + "pcm.!default capture\n"
-        return {**self.env, **{"ALSA_CONFIG_PATH": alsa(ALSA + text)["ALSA_CONFIG_PATH"]}}
+def card(jack, exact=True):
+    return dict(os.environ, **jack.alsa(exact))
 
 
 def jack_exact(jack):
-    speak(["say " + LONG, "await finished"], env=jack.alsa(True))
+    speak(["say " + LONG, "await finished"], env=card(jack))
     got = np.trim_zeros(np.fromfile(file("capture.raw"), "<i2"))
     want = espeak(LONG, "-v", "en")
     report("a sound card that keeps time gets eSpeak NG's samples and nothing else",
@@ -186,7 +155,7 @@ def jack_exact(jack):
 
 
 def jack_latency(jack):
-    env = jack.alsa(True)
+    env = card(jack)
     tap = subprocess.Popen([TAP], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                            stderr=subprocess.DEVNULL, env=env)
     script, rounds = ["sleep 500"], 8
@@ -219,7 +188,7 @@ def jack_latency(jack):
 
 
 def jack_resampled(jack):
-    done = speak(["say " + SENTENCE, "await finished"], env=jack.alsa(False))
+    done = speak(["say " + SENTENCE, "await finished"], env=card(jack, False))
     got = np.trim_zeros(np.fromfile(file("capture.raw"), "<f4")).astype(float)
     subprocess.run(["espeak-ng", "-v", "en", "-w", file("reference.wav"), SENTENCE], check=True)
     subprocess.run(["sox", file("reference.wav"), "-r", str(jack.rate), file("high.wav")],
@@ -233,7 +202,7 @@ def jack_resampled(jack):
 
 
 def jack_gone(jack):
-    env = jack.alsa(True)
+    env = card(jack)
     driver = subprocess.Popen([SPEAK], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                               stderr=subprocess.PIPE, env=env)
     driver.stdin.write("say " + LONG + "\nawait started\nsay " + LONG + "\n")
@@ -299,10 +268,10 @@ def main():
         recogniser()
         no_card()
         hung_card()
-        if shutil.which("jackd") and os.path.exists(TAP):
+        if available() and os.path.exists(TAP):
             for rate, tests in ((22050, (jack_exact, jack_latency, jack_gone)),
                                 (48000, (jack_resampled,))):
-                jack = Jack(rate)
+                jack = Jack(T, rate)
                 try:
                     for test in tests:
                         in_real_time(test, jack)

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A JACK server without a card: a sound card that keeps real time, may be
+stopped, killed and started again, and whose sound lands in a file."""
+import os
+import signal
+import shutil
+import subprocess
+import time
+
+INCLUDE = "</usr/share/alsa/alsa.conf>\n"
+
+
+def available():
+    return bool(shutil.which("jackd"))
+
+
+class Jack:
+    """The server; capture.raw in the folder holds what was played last."""
+
+    def __init__(self, folder, rate=22050):
+        self.folder, self.rate, self.server = folder, rate, None
+        self.capture = os.path.join(folder, "capture.raw")
+        self.name = f"descry{os.getpid()}"
+        self.settings = {"JACK_DEFAULT_SERVER": self.name, "JACK_NO_START_SERVER": "1"}
+        self.env = dict(os.environ, **self.settings)
+        self.start()
+
+    def start(self):
+        self.server = subprocess.Popen(["jackd", "-n", self.name, "-r", "-d", "dummy", "-r",
+                                        str(self.rate), "-p", "512"], stdout=subprocess.DEVNULL,
+                                       stderr=subprocess.DEVNULL, env=self.env)
+        for _ in range(300):
+            if subprocess.run(["jack_wait", "-s", self.name, "-c"], capture_output=True, text=True,
+                              env=self.env, check=False).stdout.startswith("running"):
+                return
+            time.sleep(0.1)
+        raise AssertionError("the JACK server does not start")
+
+    def send(self, number):
+        """SIGSTOP wedges the card, SIGCONT lets it go on, SIGKILL pulls it out."""
+        self.server.send_signal(number)
+
+    def stop(self, number=signal.SIGTERM):
+        self.server.send_signal(signal.SIGCONT)
+        self.server.send_signal(number)
+        self.server.wait(20)
+
+    def alsa(self, exact=True):
+        """What a program's environment needs to play here. Exact: every rate is
+        taken, and captured before anything is converted; otherwise the server's."""
+        jack = "pcm.out { type jack playback_ports { 0 system:playback_1 } }\n"
+        capture = 'pcm.capture { type file slave { pcm %s } file "' + self.capture + \
+            '" format raw }\n'
+        if exact:
+            text = jack + capture % "{ type plug slave.pcm out }" + \
+                "pcm.!default { type plug slave { pcm capture format S16_LE channels 1 } }\n"
+        else:
+            text = jack + capture % "out" + "pcm.!default capture\n"
+        path = os.path.join(self.folder, "asound.conf")
+        with open(path, "w") as file:
+            file.write(INCLUDE + text)
+        return {**self.settings, "ALSA_CONFIG_PATH": path}
