@@ -80,6 +80,23 @@ size_t gemm_cut(const struct conv_kernel *kernels, size_t kernel_count, size_t p
 	return count;
 }
 
+size_t gemm_place(struct gemm_column *columns, size_t count, size_t depth, float *memory)
+{
+	size_t at = 0;
+
+	for (size_t c = 0; c < count; c++) {
+		size_t width = columns[c].kernel->columns;
+		size_t weights = gemm_round_up(depth * width, 16), bias = gemm_round_up(width, 16);
+
+		if (memory) {
+			columns[c].weights = memory + at;
+			columns[c].bias = memory + at + weights;
+		}
+		at += weights + bias;
+	}
+	return at * sizeof(float);
+}
+
 size_t gemm_cost(const struct gemm_column *columns, size_t count, size_t pixels)
 {
 	size_t sum = 0;

@@ -40,6 +40,11 @@ struct gemm_column {
 size_t gemm_cut(const struct conv_kernel *kernels, size_t kernel_count, size_t pixels,
 		unsigned channels, struct gemm_column *ret_columns);
 
+/* Places packed weights, `depth` floats an output channel, and bias, every column
+ * from a cache line on. Returns the bytes needed; sets the pointers when `memory`
+ * is not NULL. */
+size_t gemm_place(struct gemm_column *columns, size_t count, size_t depth, float *memory);
+
 /* All blocks of all columns, in the measure of gemm_blocks. */
 size_t gemm_cost(const struct gemm_column *columns, size_t count, size_t pixels);
 

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include "engine/error.h"
 #include "engine/implicit_gemm.h"
@@ -46,18 +45,6 @@ static size_t tap_total(const struct gemm_window *w)
 static size_t pixel_count(const struct gemm_window *w)
 {
 	return (size_t)w->output_height * w->output_width;
-}
-
-static struct gemm_window window_of(const struct kernel_task *task)
-{
-	const struct graph_node *node = task->node;
-	const struct graph_shape *in = &task->graph->nodes[node->inputs[0]].shape;
-	const struct graph_window *w = &node->window;
-
-	return (struct gemm_window){
-		in->height, in->width, node->shape.height, node->shape.width, w->kernel_height,
-		w->kernel_width, w->stride_height, w->stride_width, w->pad_top, w->pad_left,
-	};
 }
 
 static void pack_column(const struct packing *packing, struct gemm_column *column)
@@ -102,35 +89,6 @@ static void release(void *argument)
 	free(p);
 }
 
-/* Places of weights and bias, every column from a cache line on. */
-static size_t place(struct prepared *p, float *memory)
-{
-	size_t at = 0, taps = tap_total(&p->window) * p->depth;
-
-	for (size_t c = 0; c < p->column_count; c++) {
-		struct gemm_column *column = &p->columns[c];
-		size_t width = column->kernel->columns;
-		size_t weights = gemm_round_up(taps * width, 16), bias = gemm_round_up(width, 16);
-
-		if (memory) {
-			column->weights = memory + at;
-			column->bias = memory + at + weights;
-		}
-		at += weights + bias;
-	}
-	return at * sizeof(float);
-}
-
-static void release_pages(const struct gguf_tensor *tensor)
-{
-	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-	uintptr_t begin = ((uintptr_t)tensor->data + page - 1) / page * page;
-	uintptr_t end = ((uintptr_t)tensor->data + tensor->size) / page * page;
-
-	if (end > begin)
-		madvise((void *)begin, end - begin, MADV_DONTNEED);
-}
-
 static int prepare(const struct kernel_task *task, struct threadpool *pool, void **ret_prepared,
 		   struct engine_error *error)
 {
@@ -146,7 +104,7 @@ static int prepare(const struct kernel_task *task, struct threadpool *pool, void
 	r = f32_weights_prepare(task, pool, &weights, error);
 	if (r)
 		goto fail;
-	p->window = window_of(task);
+	p->window = f32_window(task);
 	p->padded = gemm_is_padded(&p->window);
 	p->depth = task->graph->nodes[node->inputs[0]].shape.channels;
 	p->column_count = gemm_cut(isa->conv_f32, isa->conv_f32_count, pixel_count(&p->window),
@@ -158,7 +116,8 @@ static int prepare(const struct kernel_task *task, struct threadpool *pool, void
 	}
 	gemm_cut(isa->conv_f32, isa->conv_f32_count, pixel_count(&p->window), node->shape.channels,
 		 p->columns);
-	p->memory_size = place(p, NULL);
+	p->memory_size = gemm_place(p->columns, p->column_count, tap_total(&p->window) * p->depth,
+				    NULL);
 	p->memory = mmap(NULL, p->memory_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 			 -1, 0);
 	if (p->memory == MAP_FAILED) {
@@ -167,14 +126,14 @@ static int prepare(const struct kernel_task *task, struct threadpool *pool, void
 		goto fail;
 	}
 	madvise(p->memory, p->memory_size, MADV_HUGEPAGE);
-	place(p, p->memory);
+	gemm_place(p->columns, p->column_count, tap_total(&p->window) * p->depth, p->memory);
 	packing = (struct packing){
 		p, ((const struct f32_weights *)weights)->weights,
 		((const struct f32_weights *)weights)->bias,
 	};
 	threadpool_run(pool, pack_share, &packing);
 	f32_weights_release(weights);
-	release_pages(node->weight);
+	gguf_forget(task->graph->file, node->weight);
 	*ret_prepared = p;
 	return 0;
 fail:

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * f32.c: weights for the 32-bit kernels.
+ * f32.c: weights and windows for the 32-bit kernels.
  */
 #include "engine/kernels/f32.h"
 
@@ -46,4 +46,16 @@ void f32_weights_release(void *prepared)
 	free(weights->widened);
 	free(weights->bias);
 	free(weights);
+}
+
+struct gemm_window f32_window(const struct kernel_task *task)
+{
+	const struct graph_node *node = task->node;
+	const struct graph_shape *in = &task->graph->nodes[node->inputs[0]].shape;
+	const struct graph_window *w = &node->window;
+
+	return (struct gemm_window){
+		in->height, in->width, node->shape.height, node->shape.width, w->kernel_height,
+		w->kernel_width, w->stride_height, w->stride_width, w->pad_top, w->pad_left,
+	};
 }

@@ -7,9 +7,11 @@
 #ifndef ENGINE_KERNELS_F32_H
 #define ENGINE_KERNELS_F32_H
 
+#include "engine/implicit_gemm.h"
 #include "engine/kernels/kernels.h"
 
 extern const struct kernel convolution_f32;
+extern const struct kernel convolution_f32_winograd;
 extern const struct kernel convolution_f32_ref;
 extern const struct kernel convolution_f32_blas;
 extern const struct kernel fully_connected_f32_ref;
@@ -38,6 +40,9 @@ struct f32_weights {
 int f32_weights_prepare(const struct kernel_task *task, struct threadpool *pool,
 			void **ret_prepared, struct engine_error *error);
 void f32_weights_release(void *prepared);
+
+/* Of a convolution without dilation. */
+struct gemm_window f32_window(const struct kernel_task *task);
 
 static inline float f32_clamp(float value, float minimum, float maximum)
 {

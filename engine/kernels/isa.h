@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/winograd.h"
+
 /* --- Convolution in 8 bits -------------------------------------------------- */
 
 /*
@@ -93,6 +95,35 @@ struct conv_q8_kernels {
 	bool narrow;	/* stored weights must not be −128 */
 };
 
+/* --- Minimal filtering in floats (winograd.h) ---------------------------------- */
+
+/* From the pixels under one tile, row by row, `points` along each direction;
+ * ret_values[point·stride + channel]. Whole vectors are written. */
+typedef void winograd_input_function(const struct winograd_axis *axis, const float *const *pixels,
+				     size_t channels, float *ret_values, size_t stride);
+
+/* What becomes of the outputs. The bias is readable to whole vectors. */
+struct winograd_store {
+	const float *bias;
+	float low, high;
+	size_t channels;
+};
+
+/* To the pixels of one tile, row by row, from products[point·stride + channel],
+ * readable to whole vectors. */
+typedef void winograd_output_function(const struct winograd_axis *axis, const float *products,
+				      size_t stride, const struct winograd_store *to,
+				      float *const *pixels);
+
+/* F(outputs, taps) along one direction or both. */
+struct winograd_kernel {
+	unsigned outputs, taps, directions;
+	winograd_input_function *input;
+	winograd_output_function *output;
+};
+
+#define WINOGRAD_KERNEL_COUNT 7u
+
 /* ret_sums[p] = sum of the `channels` bytes of pixel p. */
 typedef void pixel_sums_q8_function(const uint8_t *pixels, size_t count, size_t channels,
 				    size_t pixel_stride, int32_t *ret_sums);
@@ -137,6 +168,7 @@ struct isa {
 	struct conv_q8_kernels conv_q8;
 	const struct conv_kernel *conv_f32;	/* widest first */
 	size_t conv_f32_count;
+	const struct winograd_kernel *winograd;	/* WINOGRAD_KERNEL_COUNT */
 	pixel_sums_q8_function *pixel_sums_q8;
 	maximum_q8_function *maximum_q8;
 	average_q8_function *average_q8;
@@ -169,6 +201,7 @@ maximum_q8_function maximum_q8_128;
 average_q8_function average_q8_128;
 sum_f32_function sum_f32_128;
 maximum_f32_function maximum_f32_128;
+extern const struct winograd_kernel winograd_128[WINOGRAD_KERNEL_COUNT];
 matvec_q8_function matvec_q8_plain;
 #if defined(__x86_64__)
 conv_f32_function conv_f32_6x16_avx2, conv_f32_5x80_avx512, conv_f32_6x64_avx512,
@@ -181,6 +214,8 @@ maximum_q8_function maximum_q8_avx2, maximum_q8_avx512;
 average_q8_function average_q8_avx2, average_q8_avx512;
 sum_f32_function sum_f32_avx2, sum_f32_avx512;
 maximum_f32_function maximum_f32_avx2, maximum_f32_avx512;
+extern const struct winograd_kernel winograd_avx2[WINOGRAD_KERNEL_COUNT];
+extern const struct winograd_kernel winograd_avx512[WINOGRAD_KERNEL_COUNT];
 matvec_q8_function matvec_q8_sse41, matvec_q8_avx2, matvec_q8_avx512vnni;
 #elif defined(__aarch64__)
 conv_f32_function conv_f32_8x8_neon;

@@ -31,6 +31,7 @@ static const struct {
 	{ FAST, &multiply_q8 },
 	{ FAST, &sigmoid_q8 },
 	{ FAST, &swish_q8 },
+	{ FAST, &convolution_f32_winograd },
 	{ FAST, &convolution_f32 },
 	{ FAST | BLAS, &convolution_f32_blas },
 	{ FAST | PLAIN | BLAS, &convolution_f32_ref },

@@ -144,6 +144,7 @@ static void test_photos_in_32_bits(void **unused)
 {
 	(void)unused;
 	compare_photos(ENGINE_PATH_BLAS, 0.9999, PHOTO_COUNT);
+	compare_photos(ENGINE_PATH_FLOAT, 0.9999, PHOTO_COUNT);
 }
 
 /* The network's own rounding costs this much: the same network in NumPy, rounded
@@ -167,32 +168,27 @@ static void test_plain_c(void **unused)
 	compare_photos(ENGINE_PATH_REFERENCE, 0.9999, 1);
 }
 
-static void test_shared_golden_values(void **unused)
+static void compare_shared(const struct safetensors *golden, enum engine_path path)
 {
 	static const char *const names[] = {
 		"astronaut", "chelsea", "coffee", "rocket", "motorcycle_left", "china", "flower",
 		"coco_000000000139", "flickr8k_3149804151_1cc8d10783",
 	};
-	struct safetensors *golden = safetensors_open("model/golden/tensors.safetensors");
-	struct engine_context *context;
+	struct engine_context *context = open_context(path);
 	size_t pool_size = model->info.pool_size;
 	size_t grid_size = (size_t)model->info.grid_width * model->info.grid_height *
 			   model->info.grid_channels;
 
-	(void)unused;
-	if (!golden)
-		skip();
-	context = open_context(ENGINE_PATH_BLAS);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		const float *pool = find(golden, names[i], "float.pool", pool_size);
 		const float *grid = find(golden, names[i], "float.grid", grid_size);
 		const struct engine_features *features;
 		struct engine_image *image;
 		struct engine_error error;
-		char name[128], path[4096];
+		char name[128], file[4096];
 
 		snprintf(name, sizeof(name), "model/golden/%s.299.png", names[i]);
-		image = read_photo(shared_path(name, path, sizeof(path)));
+		image = read_photo(shared_path(name, file, sizeof(file)));
 		assert_non_null(image);
 		assert_non_null(pool);
 		assert_int_equal(engine_encode(context, image, &features, &error), 0);
@@ -204,6 +200,17 @@ static void test_shared_golden_values(void **unused)
 		engine_image_free(image);
 	}
 	engine_context_free(context);
+}
+
+static void test_shared_golden_values(void **unused)
+{
+	struct safetensors *golden = safetensors_open("model/golden/tensors.safetensors");
+
+	(void)unused;
+	if (!golden)
+		skip();
+	compare_shared(golden, ENGINE_PATH_BLAS);
+	compare_shared(golden, ENGINE_PATH_FLOAT);
 	safetensors_free(golden);
 }
 

@@ -28,7 +28,7 @@ struct golden {
 	char folder[32], model_path[64];
 	json_t *captions;
 	struct engine_model *model;
-	struct engine_context *context;
+	struct engine_context *contexts[2];	/* OpenBLAS, and our own kernels */
 };
 
 static json_t *load(const char *name)
@@ -83,7 +83,7 @@ static void write_model(const char *path)
 
 static int set_up(void **state)
 {
-	const struct engine_context_options options = { .path = ENGINE_PATH_BLAS };
+	static const enum engine_path paths[] = { ENGINE_PATH_BLAS, ENGINE_PATH_FLOAT };
 	struct golden *golden = calloc(1, sizeof(*golden));
 	struct engine_error error;
 
@@ -96,11 +96,17 @@ static int set_up(void **state)
 		return -1;
 	snprintf(golden->model_path, sizeof(golden->model_path), "%s/model.gguf", golden->folder);
 	write_model(golden->model_path);
-	if (engine_model_open(golden->model_path, &golden->model, &error) ||
-	    engine_context_open(golden->model, &options, &golden->context, &error)) {
+	if (engine_model_open(golden->model_path, &golden->model, &error)) {
 		print_error("%s\n", error.message);
 		return -1;
 	}
+	for (unsigned i = 0; i < 2; i++)
+		if (engine_context_open(golden->model,
+					&(struct engine_context_options){ .path = paths[i] },
+					&golden->contexts[i], &error)) {
+			print_error("%s\n", error.message);
+			return -1;
+		}
 	return 0;
 }
 
@@ -108,7 +114,8 @@ static int tear_down(void **state)
 {
 	struct golden *golden = *state;
 
-	engine_context_free(golden->context);
+	for (unsigned i = 0; i < 2; i++)
+		engine_context_free(golden->contexts[i]);
 	engine_model_free(golden->model);
 	if (golden->model_path[0])
 		unlink(golden->model_path);
@@ -150,11 +157,15 @@ static void compare_captions(struct golden *golden, unsigned beam, const char *k
 		assert_true(fd >= 0);
 		assert_int_equal(engine_image_read(fd, NULL, &image, &error), 0);
 		close(fd);
-		assert_int_equal(engine_describe(golden->context, image, &options, &result, &error),
-				 0);
-		join_words(&result->captions[0], text, sizeof(text));
-		if (strcmp(text, expected) != 0)
-			fail_msg("%s, %s: \"%s\" where \"%s\" belongs", photo, key, text, expected);
+		for (unsigned c = 0; c < 2; c++) {
+			assert_int_equal(engine_describe(golden->contexts[c], image, &options,
+							 &result, &error),
+					 0);
+			join_words(&result->captions[0], text, sizeof(text));
+			if (strcmp(text, expected) != 0)
+				fail_msg("%s, %s: \"%s\" where \"%s\" belongs", photo, key, text,
+					 expected);
+		}
 		engine_image_free(image);
 	}
 	assert_int_equal(i, 15);
