@@ -16,7 +16,7 @@
 
 struct encoder {
 	const struct program *program;
-	unsigned threads;
+	struct threadpool *threads;	/* may be NULL */
 	struct image_resizer *resizer;
 	struct executor *executor;
 	uint8_t *rgb;
@@ -44,8 +44,9 @@ int encoder_open(const struct program *program, struct threadpool *pool,
 	if (!encoder)
 		return engine_fail_memory(error);
 	encoder->program = program;
-	encoder->threads = threadpool_threads(pool);
-	r = image_resizer_open(input->width, input->height, &encoder->resizer, error);
+	encoder->threads = pool;
+	r = image_resizer_open(input->width, input->height, threadpool_threads(pool),
+			       &encoder->resizer, error);
 	if (r == 0)
 		r = executor_open(program, pool, &encoder->executor, error);
 	if (r == 0)
@@ -139,7 +140,7 @@ int encoder_run_pixels(struct encoder *encoder, const uint8_t *rgb, const atomic
 
 	/* the number is the process's, so it is set for each run */
 	if (encoder->program->plan->type == KERNEL_F32)
-		openblas_set_num_threads((int)encoder->threads);
+		openblas_set_num_threads((int)threadpool_threads(encoder->threads));
 	executor_load(encoder->executor, rgb);
 	r = executor_run(encoder->executor, cancel, error);
 	if (r)
@@ -175,7 +176,7 @@ int encoder_run(struct encoder *encoder, const struct engine_image *image,
 	double start = milliseconds(), resized;
 	int r;
 
-	image_resizer_run(encoder->resizer, image, encoder->rgb);
+	image_resizer_run(encoder->resizer, encoder->threads, image, encoder->rgb);
 	resized = milliseconds();
 	r = encoder_run_pixels(encoder, encoder->rgb, cancel, ret_features, error);
 	if (r == 0 && ret_timings) {

@@ -318,11 +318,12 @@ int image_new(unsigned width, unsigned height, enum image_orientation orientatio
 		.height = swap ? width : height,
 		.orientation = orientation,
 	};
-	image->pixels = malloc((size_t)width * height * 3);
+	image->pixels = malloc((size_t)width * height * 3 + IMAGE_OVERREAD);
 	if (!image->pixels) {
 		free(image);
 		return engine_fail_memory(error);
 	}
+	memset(image->pixels + (size_t)width * height * 3, 0, IMAGE_OVERREAD);
 	*ret_image = image;
 	return 0;
 }

@@ -24,10 +24,13 @@ enum image_orientation {
 	IMAGE_ROTATED_270 = 8,
 };
 
+/* Bytes behind the pixels that may be read with them; they are zero. */
+#define IMAGE_OVERREAD 64u
+
 struct engine_image {
 	unsigned width, height;		/* upright */
 	enum image_orientation orientation;	/* of the rows that are put */
-	uint8_t *pixels;		/* height rows of width × 3 bytes */
+	uint8_t *pixels;		/* height rows of width × 3 bytes, and IMAGE_OVERREAD */
 	char warning[160];		/* "" when there is none */
 };
 

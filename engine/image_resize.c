@@ -9,7 +9,9 @@
  * Pillow resizes all rows horizontally and then goes over them again. Here each
  * row is resized when the vertical pass first needs it, into a ring of as many
  * rows as the filter is high. So the working memory does not depend on the
- * picture, stays in cache, and is planned once.
+ * picture, stays in cache, and is planned once. Threads take a range of output
+ * rows each, with a ring of their own; the few rows under both sides of a border
+ * are resized twice.
  */
 #include "engine/image_resize.h"
 
@@ -18,25 +20,28 @@
 #include <string.h>
 
 #include "engine/error.h"
+#include "engine/kernels/isa.h"
 #include "engine/limits.h"
 
-/* 32 bits hold 8 of the pixel, a sign, and headroom for rounding. */
-#define FRACTION_BITS 22
-#define HALF (1 << (FRACTION_BITS - 1))
-
-/* The filter along one axis: output i is the sum of count[i] inputs from first[i]
- * on, weighted by weights[i × taps …]. */
+/* The filter along one axis. */
 struct axis {
-	unsigned size, taps, taps_max;
+	struct resize_filter filter;
+	size_t taps_max;
 	unsigned *first, *count;
 	int32_t *weights;
 };
 
+/* What one thread needs. */
+struct lane {
+	uint8_t *ring;		/* y.taps_max rows; row r at r modulo that */
+	const uint8_t **rows;	/* those under one output row, in order */
+};
+
 struct image_resizer {
 	struct axis x, y;
-	size_t stride;		/* of a row resized horizontally, in bytes */
-	uint8_t *ring;		/* y.taps_max such rows; row r at r modulo y.taps */
-	int32_t *sums;		/* one row */
+	size_t stride;		/* of a row resized horizontally, one byte to spare */
+	unsigned lane_count;
+	struct lane lanes[LIMIT_THREADS];
 };
 
 /* The triangle reaches one input to each side, or one output when it shrinks. */
@@ -49,11 +54,14 @@ static unsigned count_taps(unsigned in, unsigned out)
 
 static int axis_open(struct axis *axis, unsigned size)
 {
-	axis->size = size;
-	axis->taps_max = count_taps(LIMIT_IMAGE_SIDE, size);
+	axis->filter.size = size;
+	axis->taps_max = count_taps(LIMIT_IMAGE_SIDE, size) + RESIZE_GROUP - 1;
 	axis->first = calloc(size, sizeof(*axis->first));
 	axis->count = calloc(size, sizeof(*axis->count));
-	axis->weights = calloc((size_t)size * axis->taps_max, sizeof(*axis->weights));
+	axis->weights = calloc(size * axis->taps_max, sizeof(*axis->weights));
+	axis->filter.first = axis->first;
+	axis->filter.count = axis->count;
+	axis->filter.weights = axis->weights;
 	return axis->first && axis->count && axis->weights ? 0 : -1;
 }
 
@@ -72,12 +80,15 @@ static double triangle(double x)
 
 static void axis_plan(struct axis *axis, unsigned in)
 {
-	double scale = (double)in / axis->size, support = scale < 1 ? 1 : scale;
+	size_t size = axis->filter.size;
+	size_t stride = (count_taps(in, (unsigned)size) + RESIZE_GROUP - 1) / RESIZE_GROUP * RESIZE_GROUP;
+	double scale = (double)in / (double)size, support = scale < 1 ? 1 : scale;
 
-	axis->taps = count_taps(in, axis->size);
-	for (unsigned i = 0; i < axis->size; i++) {
+	axis->filter.stride = stride;
+	memset(axis->weights, 0, size * stride * sizeof(*axis->weights));
+	for (unsigned i = 0; i < size; i++) {
 		double center = (i + 0.5) * scale, sum = 0;
-		int32_t *weights = axis->weights + (size_t)i * axis->taps;
+		int32_t *weights = axis->weights + i * stride;
 		int first = (int)(center - support + 0.5), end = (int)(center + support + 0.5);
 
 		if (first < 0)
@@ -89,52 +100,14 @@ static void axis_plan(struct axis *axis, unsigned in)
 		for (int k = first; k < end; k++)
 			weights[k - first] = (int32_t)(0.5 + triangle((k - center + 0.5) *
 							       (1 / support)) / sum *
-						       (1 << FRACTION_BITS));
+						       (1 << RESIZE_FRACTION_BITS));
 		axis->first[i] = (unsigned)first;
 		axis->count[i] = (unsigned)(end - first);
 	}
 }
 
-/* The weights are not negative and sum to one within rounding. */
-static uint8_t round_8(int32_t sum)
-{
-	sum >>= FRACTION_BITS;
-	return (uint8_t)(sum > 255 ? 255 : sum);
-}
-
-static void resize_row(const struct axis *axis, const uint8_t *in, uint8_t *out)
-{
-	for (unsigned i = 0; i < axis->size; i++, out += 3) {
-		const int32_t *weights = axis->weights + (size_t)i * axis->taps;
-		const uint8_t *pixel = in + (size_t)axis->first[i] * 3;
-		int32_t red = HALF, green = HALF, blue = HALF;
-
-		for (unsigned k = 0; k < axis->count[i]; k++, pixel += 3) {
-			red += pixel[0] * weights[k];
-			green += pixel[1] * weights[k];
-			blue += pixel[2] * weights[k];
-		}
-		out[0] = round_8(red);
-		out[1] = round_8(green);
-		out[2] = round_8(blue);
-	}
-}
-
-static void add_row(int32_t *restrict sums, const uint8_t *restrict row, int32_t weight,
-		    size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		sums[i] += row[i] * weight;
-}
-
-static void round_row(const int32_t *restrict sums, uint8_t *restrict out, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		out[i] = round_8(sums[i]);
-}
-
-int image_resizer_open(unsigned width, unsigned height, struct image_resizer **ret_resizer,
-		       struct engine_error *error)
+int image_resizer_open(unsigned width, unsigned height, unsigned threads,
+		       struct image_resizer **ret_resizer, struct engine_error *error)
 {
 	struct image_resizer *resizer;
 	int r;
@@ -145,13 +118,20 @@ int image_resizer_open(unsigned width, unsigned height, struct image_resizer **r
 	resizer = calloc(1, sizeof(*resizer));
 	if (!resizer)
 		return engine_fail_memory(error);
-	resizer->stride = (size_t)width * 3;
+	resizer->stride = (size_t)width * 3 + 1;
 	if (axis_open(&resizer->x, width) || axis_open(&resizer->y, height))
 		goto no_memory;
-	resizer->ring = malloc(resizer->y.taps_max * resizer->stride);
-	resizer->sums = malloc(resizer->stride * sizeof(*resizer->sums));
-	if (!resizer->ring || !resizer->sums)
-		goto no_memory;
+	for (; resizer->lane_count < threads; resizer->lane_count++) {
+		struct lane *lane = &resizer->lanes[resizer->lane_count];
+
+		lane->ring = malloc(resizer->y.taps_max * resizer->stride);
+		lane->rows = calloc(resizer->y.taps_max, sizeof(*lane->rows));
+		if (!lane->ring || !lane->rows) {
+			free(lane->ring);
+			free(lane->rows);
+			goto no_memory;
+		}
+	}
 	*ret_resizer = resizer;
 	return 0;
 no_memory:
@@ -161,41 +141,58 @@ no_memory:
 
 struct image_resizer *image_resizer_free(struct image_resizer *resizer)
 {
-	if (resizer) {
-		axis_close(&resizer->x);
-		axis_close(&resizer->y);
-		free(resizer->ring);
-		free(resizer->sums);
-		free(resizer);
+	if (!resizer)
+		return NULL;
+	axis_close(&resizer->x);
+	axis_close(&resizer->y);
+	for (unsigned i = 0; i < resizer->lane_count; i++) {
+		free(resizer->lanes[i].ring);
+		free(resizer->lanes[i].rows);
 	}
+	free(resizer);
 	return NULL;
 }
 
-void image_resizer_run(struct image_resizer *resizer, const struct engine_image *image,
-		       uint8_t *rgb)
+struct run {
+	struct image_resizer *resizer;
+	const struct engine_image *image;
+	uint8_t *rgb;
+};
+
+/* A thread's share of the output rows. */
+static void resize_share(void *argument, unsigned index, unsigned count)
 {
-	const struct axis *y = &resizer->y;
-	size_t stride = resizer->stride;
+	const struct run *run = argument;
+	struct image_resizer *resizer = run->resizer;
+	struct lane *lane = &resizer->lanes[index];
+	const struct isa *isa = isa_best();
+	const struct resize_filter *y = &resizer->y.filter;
+	size_t width = resizer->stride - 1, begin, end;
 	unsigned next = 0;	/* the first row that is not in the ring yet */
 
-	axis_plan(&resizer->x, image->width);
-	axis_plan(&resizer->y, image->height);
-	for (unsigned i = 0; i < y->size; i++) {
-		const int32_t *weights = y->weights + (size_t)i * y->taps;
-
+	threadpool_share(y->size, 1, index, count, &begin, &end);
+	for (size_t i = begin; i < end; i++) {
 		if (next < y->first[i])
 			next = y->first[i];
 		for (; next < y->first[i] + y->count[i]; next++)
-			resize_row(&resizer->x, image->pixels + (size_t)next * image->width * 3,
-				   resizer->ring + next % y->taps * stride);
-		for (size_t k = 0; k < stride; k++)
-			resizer->sums[k] = HALF;
+			isa->resize_row(&resizer->x.filter,
+					run->image->pixels + (size_t)next * run->image->width * 3,
+					lane->ring + next % y->stride * resizer->stride);
 		for (unsigned k = 0; k < y->count[i]; k++)
-			add_row(resizer->sums,
-				resizer->ring + (y->first[i] + k) % y->taps * stride, weights[k],
-				stride);
-		round_row(resizer->sums, rgb + i * stride, stride);
+			lane->rows[k] = lane->ring + (y->first[i] + k) % y->stride * resizer->stride;
+		isa->resize_column(lane->rows, y->weights + i * y->stride, y->count[i], width,
+				   run->rgb + i * width);
 	}
+}
+
+void image_resizer_run(struct image_resizer *resizer, struct threadpool *pool,
+		       const struct engine_image *image, uint8_t *rgb)
+{
+	struct run run = {resizer, image, rgb};
+
+	axis_plan(&resizer->x, image->width);
+	axis_plan(&resizer->y, image->height);
+	threadpool_run(pool, resize_share, &run);
 }
 
 int engine_image_resize(const struct engine_image *image, unsigned width,
@@ -204,10 +201,10 @@ int engine_image_resize(const struct engine_image *image, unsigned width,
 	struct image_resizer *resizer;
 	int r;
 
-	r = image_resizer_open(width, height, &resizer, error);
+	r = image_resizer_open(width, height, 1, &resizer, error);
 	if (r)
 		return r;
-	image_resizer_run(resizer, image, ret_rgb);
+	image_resizer_run(resizer, NULL, image, ret_rgb);
 	image_resizer_free(resizer);
 	return 0;
 }

@@ -82,6 +82,8 @@ static const struct isa table[] = {
 		.sum_f32 = sum_f32_avx512,
 		.maximum_f32 = maximum_f32_avx512,
 		.matvec_q8 = matvec_q8_avx512vnni,
+		.resize_row = resize_row_avx512,
+		.resize_column = resize_column_avx512,
 	},
 	{
 		.name = "avxvnni",
@@ -96,6 +98,8 @@ static const struct isa table[] = {
 		.sum_f32 = sum_f32_avx2,
 		.maximum_f32 = maximum_f32_avx2,
 		.matvec_q8 = matvec_q8_avx2,
+		.resize_row = resize_row_avx2,
+		.resize_column = resize_column_avx2,
 	},
 	{
 		.name = "avx2",
@@ -110,6 +114,8 @@ static const struct isa table[] = {
 		.sum_f32 = sum_f32_avx2,
 		.maximum_f32 = maximum_f32_avx2,
 		.matvec_q8 = matvec_q8_avx2,
+		.resize_row = resize_row_avx2,
+		.resize_column = resize_column_avx2,
 	},
 	{
 		.name = "sse41",
@@ -124,6 +130,8 @@ static const struct isa table[] = {
 		.sum_f32 = sum_f32_128,
 		.maximum_f32 = maximum_f32_128,
 		.matvec_q8 = matvec_q8_sse41,
+		.resize_row = resize_row_sse41,
+		.resize_column = resize_column_sse41,
 	},
 	{
 		.name = "plain",
@@ -138,6 +146,8 @@ static const struct isa table[] = {
 		.sum_f32 = sum_f32_128,
 		.maximum_f32 = maximum_f32_128,
 		.matvec_q8 = matvec_q8_plain,
+		.resize_row = resize_row_plain,
+		.resize_column = resize_column_plain,
 	},
 };
 
@@ -172,6 +182,8 @@ static const struct isa table[] = {
 		.sum_f32 = sum_f32_128,
 		.maximum_f32 = maximum_f32_128,
 		.matvec_q8 = matvec_q8_neondot,
+		.resize_row = resize_row_neon,
+		.resize_column = resize_column_neon,
 	},
 	{
 		.name = "neondot",
@@ -186,6 +198,8 @@ static const struct isa table[] = {
 		.sum_f32 = sum_f32_128,
 		.maximum_f32 = maximum_f32_128,
 		.matvec_q8 = matvec_q8_neondot,
+		.resize_row = resize_row_neon,
+		.resize_column = resize_column_neon,
 	},
 	{
 		.name = "neon",
@@ -200,6 +214,8 @@ static const struct isa table[] = {
 		.sum_f32 = sum_f32_128,
 		.maximum_f32 = maximum_f32_128,
 		.matvec_q8 = matvec_q8_neon,
+		.resize_row = resize_row_neon,
+		.resize_column = resize_column_neon,
 	},
 	{
 		.name = "plain",
@@ -214,6 +230,8 @@ static const struct isa table[] = {
 		.sum_f32 = sum_f32_128,
 		.maximum_f32 = maximum_f32_128,
 		.matvec_q8 = matvec_q8_plain,
+		.resize_row = resize_row_plain,
+		.resize_column = resize_column_plain,
 	},
 };
 
@@ -233,6 +251,8 @@ static const struct isa table[] = {
 		.sum_f32 = sum_f32_128,
 		.maximum_f32 = maximum_f32_128,
 		.matvec_q8 = matvec_q8_plain,
+		.resize_row = resize_row_plain,
+		.resize_column = resize_column_plain,
 	},
 };
 

@@ -160,6 +160,29 @@ typedef void matvec_q8_function(const struct matrix_q8 *matrix, size_t row_begin
 				const int8_t *x, const float *x_scales, size_t count,
 				size_t x_stride, float *y, size_t y_stride);
 
+/* --- Resizing ------------------------------------------------------------------ */
+
+/* Weights have 22 bits of fraction; RESIZE_HALF rounds. */
+#define RESIZE_FRACTION_BITS 22
+#define RESIZE_HALF (1 << (RESIZE_FRACTION_BITS - 1))
+#define RESIZE_GROUP 4u
+
+/* Output i is the sum of count[i] inputs from first[i] on, weighted by
+ * weights[i · stride …], which zeros fill up to a multiple of RESIZE_GROUP. */
+struct resize_filter {
+	size_t size, stride;
+	const unsigned *first, *count;
+	const int32_t *weights;
+};
+
+/* A row of RGB pixels. Writes one byte beyond the last pixel. */
+typedef void resize_row_function(const struct resize_filter *filter, const uint8_t *pixels,
+				 uint8_t *ret_pixels);
+
+/* ret_bytes[i] = the sum of rows[k][i], weighted by weights[k], `size` of them. */
+typedef void resize_column_function(const uint8_t *const *rows, const int32_t *weights,
+				    size_t count, size_t size, uint8_t *ret_bytes);
+
 /* --- The table ----------------------------------------------------------------- */
 
 struct isa {
@@ -175,6 +198,8 @@ struct isa {
 	sum_f32_function *sum_f32;
 	maximum_f32_function *maximum_f32;
 	matvec_q8_function *matvec_q8;
+	resize_row_function *resize_row;
+	resize_column_function *resize_column;
 };
 
 const struct isa *isa_best(void);
@@ -203,6 +228,8 @@ sum_f32_function sum_f32_128;
 maximum_f32_function maximum_f32_128;
 extern const struct winograd_kernel winograd_128[WINOGRAD_KERNEL_COUNT];
 matvec_q8_function matvec_q8_plain;
+resize_row_function resize_row_plain;
+resize_column_function resize_column_plain;
 #if defined(__x86_64__)
 conv_f32_function conv_f32_6x16_avx2, conv_f32_5x80_avx512, conv_f32_6x64_avx512,
 	conv_f32_8x48_avx512, conv_f32_8x32_avx512, conv_f32_8x16_avx512;
@@ -217,11 +244,15 @@ maximum_f32_function maximum_f32_avx2, maximum_f32_avx512;
 extern const struct winograd_kernel winograd_avx2[WINOGRAD_KERNEL_COUNT];
 extern const struct winograd_kernel winograd_avx512[WINOGRAD_KERNEL_COUNT];
 matvec_q8_function matvec_q8_sse41, matvec_q8_avx2, matvec_q8_avx512vnni;
+resize_row_function resize_row_sse41, resize_row_avx2, resize_row_avx512;
+resize_column_function resize_column_sse41, resize_column_avx2, resize_column_avx512;
 #elif defined(__aarch64__)
 conv_f32_function conv_f32_8x8_neon;
 conv_q8_function conv_q8_4x4_neon, conv_q8_8x8_neondot, conv_q8_8x8_i8mm;
 pixel_sums_q8_function pixel_sums_q8_neon;
 matvec_q8_function matvec_q8_neon, matvec_q8_neondot;
+resize_row_function resize_row_neon;
+resize_column_function resize_column_neon;
 #endif
 
 #endif

@@ -8,7 +8,7 @@ set -u
 cd "$(dirname "$0")/../.." || exit 2
 compiler=aarch64-linux-gnu-gcc
 emulator=qemu-aarch64-static
-tests="test_conv_q8 test_conv_f32 test_matvec_q8 test_threadpool"
+tests="test_conv_q8 test_conv_f32 test_matvec_q8 test_resize_rows test_threadpool"
 processors="cortex-a72 cortex-a76 max"
 
 for tool in $compiler $emulator; do
@@ -22,7 +22,7 @@ out=build/aarch64-bare
 mkdir -p $out
 sources="engine/conv_q8.c engine/implicit_gemm.c engine/threadpool.c engine/error.c
 	engine/kernels/isa.c engine/kernels/quantise_q8.c
-	$(ls engine/kernels/{conv,pool,matvec,pixel_sums}_{q8,f32}_*.c 2>/dev/null |
+	$(ls engine/kernels/{conv,pool,matvec,pixel_sums}_{q8,f32}_*.c engine/kernels/resize_*.c 2>/dev/null |
 	grep -E '_(plain|128|neon|neondot|i8mm)\.c$')"
 objects=
 for source in $sources; do objects="$objects build/aarch64/${source%.c}.o"; done

@@ -251,10 +251,10 @@ static void test_resizer_can_be_used_again(void **state)
 	(void)state;
 	assert_non_null(first);
 	assert_non_null(again);
-	assert_int_equal(image_resizer_open(SIDE, SIDE, &resizer, NULL), 0);
-	image_resizer_run(resizer, small, first);
-	image_resizer_run(resizer, large, again);
-	image_resizer_run(resizer, small, again);
+	assert_int_equal(image_resizer_open(SIDE, SIDE, 1, &resizer, NULL), 0);
+	image_resizer_run(resizer, NULL, small, first);
+	image_resizer_run(resizer, NULL, large, again);
+	image_resizer_run(resizer, NULL, small, again);
 	assert_memory_equal(first, again, COUNT);
 	image_resizer_free(resizer);
 	assert_null(image_resizer_free(NULL));
@@ -262,6 +262,32 @@ static void test_resizer_can_be_used_again(void **state)
 	engine_image_free(small);
 	free(first);
 	free(again);
+}
+
+static void test_threads_give_the_same_bytes(void **state)
+{
+	struct engine_image *image = load("tests/photos/raccoon.jpg", 0);
+	uint8_t *alone = malloc(COUNT), *shared = malloc(COUNT);
+
+	(void)state;
+	assert_non_null(alone);
+	assert_non_null(shared);
+	assert_int_equal(engine_image_resize(image, SIDE, SIDE, alone, NULL), 0);
+	for (unsigned threads = 2; threads <= 5; threads++) {
+		struct image_resizer *resizer;
+		struct threadpool *pool;
+
+		assert_int_equal(threadpool_open(threads, &pool, NULL), 0);
+		assert_int_equal(image_resizer_open(SIDE, SIDE, threads, &resizer, NULL), 0);
+		memset(shared, 0, COUNT);
+		image_resizer_run(resizer, pool, image, shared);
+		assert_memory_equal(alone, shared, COUNT);
+		image_resizer_free(resizer);
+		threadpool_free(pool);
+	}
+	engine_image_free(image);
+	free(alone);
+	free(shared);
 }
 
 static void test_size_is_checked(void **state)
@@ -284,6 +310,7 @@ int main(void)
 		cmocka_unit_test(test_scaled_decode_is_close_to_full),
 		cmocka_unit_test(test_extreme_sizes),
 		cmocka_unit_test(test_resizer_can_be_used_again),
+		cmocka_unit_test(test_threads_give_the_same_bytes),
 		cmocka_unit_test(test_size_is_checked),
 	};
 
