@@ -68,6 +68,8 @@ int caption_writer_open(const struct caption_writer_config *config,
 	writer->config = *config;
 	writer->cells = decoder_cells(config->decoder);
 	status = generation_open(config->decoder, &writer->generation, error);
+	if (status == 0)
+		generation_share(writer->generation, config->threads);
 	if (status == 0 && config->confidence)
 		status = confidence_view_open(config->confidence, writer->cells, &writer->view,
 					      error);

@@ -47,6 +47,7 @@ struct decoder {
 struct decoder_state {
 	const struct decoder *decoder;
 	const struct activation *activation;
+	struct threadpool *threads;		/* or NULL */
 	unsigned capacity;
 	struct vectors pool, classes, image;	/* p, s and v */
 	struct vectors grid, regions;		/* attention: the grid's rows and G */
@@ -430,6 +431,11 @@ int decoder_state_open(const struct decoder *decoder, unsigned capacity,
 	return 0;
 }
 
+void decoder_state_share(struct decoder_state *state, struct threadpool *pool)
+{
+	state->threads = pool;
+}
+
 struct decoder_state *decoder_state_free(struct decoder_state *state)
 {
 	if (!state)
@@ -445,6 +451,13 @@ static void set_rows(float *rows, size_t count, const float *row, size_t length)
 		memcpy(rows + i * length, row, length * sizeof(*row));
 }
 
+static void multiply(struct decoder_state *state, const struct matrix *matrix,
+		     struct vectors *x, size_t count, float factor, bool add, float *y,
+		     size_t y_stride)
+{
+	matrix_multiply_shared(matrix, x, count, factor, add, y, y_stride, state->threads);
+}
+
 static void begin_attention(struct decoder_state *state, const float *grid)
 {
 	const struct decoder *decoder = state->decoder;
@@ -453,17 +466,17 @@ static void begin_attention(struct decoder_state *state, const float *grid)
 	memcpy(state->grid.values, grid, cells * decoder->channels * sizeof(*grid));
 	vectors_changed(&state->grid);
 	set_rows(state->regions.values, cells, decoder->region_bias, hidden);
-	matrix_multiply(&decoder->region, &state->grid, cells, decoder->region_scale, true,
+	multiply(state, &decoder->region, &state->grid, cells, decoder->region_scale, true,
 			state->regions.values, hidden);
 	state->activation->relu(state->regions.values, cells * hidden);
 	vectors_changed(&state->regions);
-	matrix_multiply(&decoder->key, &state->regions, cells, 1.0f, false, state->keys, hidden);
+	multiply(state, &decoder->key, &state->regions, cells, 1.0f, false, state->keys, hidden);
 
 	memcpy(state->gates_photo, decoder->layer[0].input_bias, 4 * hidden * sizeof(float));
-	matrix_multiply(&decoder->gates_image, &state->image, 1, 1.0f, true,
+	multiply(state, &decoder->gates_image, &state->image, 1, 1.0f, true,
 			state->gates_photo, 4 * hidden);
 	memcpy(state->output_photo, decoder->output_hidden_bias, hidden * sizeof(float));
-	matrix_multiply(&decoder->output_image, &state->image, 1, 1.0f, true,
+	multiply(state, &decoder->output_image, &state->image, 1, 1.0f, true,
 			state->output_photo, hidden);
 }
 
@@ -479,19 +492,19 @@ void decoder_state_begin(struct decoder_state *state, const struct engine_featur
 		state->pool.values[i] = (features->pool[i] - decoder->feature_mean[i]) / decoder->feature_std;
 	vectors_changed(&state->pool);
 	memcpy(state->image.values, decoder->image_bias, hidden * sizeof(float));
-	matrix_multiply(&decoder->image, &state->pool, 1, 1.0f, true, state->image.values, hidden);
+	multiply(state, &decoder->image, &state->pool, 1, 1.0f, true, state->image.values, hidden);
 	if (decoder->classes > 0 && features->classes) {
 		for (size_t i = 0; i < decoder->classes; i++)
 			state->classes.values[i] = sqrtf(fmaxf(features->classes[i], 0.0f));
 		vectors_changed(&state->classes);
-		matrix_multiply(&decoder->class, &state->classes, 1, 1.0f, true,
+		multiply(state, &decoder->class, &state->classes, 1, 1.0f, true,
 				state->image.values, hidden);
 	}
 	state->activation->relu(state->image.values, hidden);
 	vectors_changed(&state->image);
 
 	memcpy(state->start, decoder->state_bias, decoder->state.rows * sizeof(float));
-	matrix_multiply(&decoder->state, &state->image, 1, 1.0f, true, state->start,
+	multiply(state, &decoder->state, &state->image, 1, 1.0f, true, state->start,
 			decoder->state.rows);
 	state->activation->tanh(state->start, decoder->state.rows);
 	if (decoder->kind == DECODER_LSTM_ATTENTION)
@@ -545,7 +558,7 @@ static void attend(struct decoder_state *state, unsigned count, float *ret_atten
 	size_t hidden = decoder->hidden, cells = decoder->cells;
 
 	set_rows(state->query, count, decoder->query_bias, hidden);
-	matrix_multiply(&decoder->query, &state->hidden[0], count, 1.0f, true, state->query,
+	multiply(state, &decoder->query, &state->hidden[0], count, 1.0f, true, state->query,
 			hidden);
 	cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)count, (blasint)cells,
 		    (blasint)hidden, 1.0f / sqrtf((float)hidden), state->query,
@@ -569,11 +582,11 @@ static void step_lstm(struct decoder_state *state, unsigned l, struct vectors *i
 
 	set_rows(state->gates, count, attention ? state->gates_photo : layer->input_bias,
 		 4 * hidden);
-	matrix_multiply(&layer->input, input, count, 1.0f, true, state->gates, 4 * hidden);
-	matrix_multiply(&layer->hidden, &state->hidden[l], count, 1.0f, true, state->gates,
+	multiply(state, &layer->input, input, count, 1.0f, true, state->gates, 4 * hidden);
+	multiply(state, &layer->hidden, &state->hidden[l], count, 1.0f, true, state->gates,
 			4 * hidden);
 	if (attention)
-		matrix_multiply(&decoder->gates_context, &state->context, count, 1.0f, true,
+		multiply(state, &decoder->gates_context, &state->context, count, 1.0f, true,
 				state->gates, 4 * hidden);
 	for (unsigned i = 0; i < count; i++)
 		state->activation->lstm(state->gates + i * 4 * hidden, state->cell[l] + i * hidden,
@@ -589,9 +602,9 @@ static void step_gru(struct decoder_state *state, unsigned l, struct vectors *in
 	float *from_input = state->gates, *from_hidden = state->gates + count * 3 * hidden;
 
 	set_rows(from_input, count, layer->input_bias, 3 * hidden);
-	matrix_multiply(&layer->input, input, count, 1.0f, true, from_input, 3 * hidden);
+	multiply(state, &layer->input, input, count, 1.0f, true, from_input, 3 * hidden);
 	set_rows(from_hidden, count, layer->hidden_bias, 3 * hidden);
-	matrix_multiply(&layer->hidden, &state->hidden[l], count, 1.0f, true, from_hidden,
+	multiply(state, &layer->hidden, &state->hidden[l], count, 1.0f, true, from_hidden,
 			3 * hidden);
 	for (unsigned i = 0; i < count; i++)
 		state->activation->gru(from_input + i * 3 * hidden, from_hidden + i * 3 * hidden,
@@ -628,13 +641,13 @@ void decoder_state_step(struct decoder_state *state, const unsigned *words,
 		 hidden);
 	for (size_t i = 0; i < count * hidden; i++)
 		output[i] += state->embedding.values[i];
-	matrix_multiply(&decoder->output_hidden, top, count, 1.0f, true, output, hidden);
+	multiply(state, &decoder->output_hidden, top, count, 1.0f, true, output, hidden);
 	if (attention)
-		matrix_multiply(&decoder->output_context, &state->context, count, 1.0f, true,
+		multiply(state, &decoder->output_context, &state->context, count, 1.0f, true,
 				output, hidden);
 	state->activation->tanh(output, count * hidden);
 	vectors_changed(&state->output);
 	set_rows(ret_logits, count, decoder->output_bias, decoder->words);
-	matrix_multiply(&decoder->embedding, &state->output, count, 1.0f, true, ret_logits,
+	multiply(state, &decoder->embedding, &state->output, count, 1.0f, true, ret_logits,
 			decoder->words);
 }

@@ -67,6 +67,8 @@ struct decoder_state;
  * Borrows the decoder. */
 int decoder_state_open(const struct decoder *decoder, unsigned capacity,
 		       struct decoder_state **ret_state, struct engine_error *error);
+/* Lets the threads of `pool`, borrowed, share the work. What comes out is the same. */
+void decoder_state_share(struct decoder_state *state, struct threadpool *pool);
 struct decoder_state *decoder_state_free(struct decoder_state *state);
 
 /* Starts on a photo: all that does not change from word to word is computed

@@ -59,11 +59,14 @@ struct candidate {
 struct generation {
 	const struct decoder *decoder;
 	struct decoder_state *state;
+	struct threadpool *threads;	/* or NULL */
 	const struct activation *activation;
 	unsigned words, cells;
 	struct node nodes[LIMIT_WORDS][ROWS];
 	struct growth beams[LIMIT_BEAM], samples[SAMPLES];
 	struct random streams[SAMPLES];
+	struct candidate proposals[LIMIT_BEAM][LIMIT_BEAM];	/* by beam */
+	size_t proposed[LIMIT_BEAM];
 	struct hypothesis pool[GENERATION_POOL];
 	size_t pool_count;
 	float *logits;		/* ROWS × words */
@@ -99,6 +102,12 @@ int generation_open(const struct decoder *decoder, struct generation **ret_gener
 fail:
 	generation_free(generation);
 	return status;
+}
+
+void generation_share(struct generation *generation, struct threadpool *pool)
+{
+	generation->threads = pool;
+	decoder_state_share(generation->state, pool);
 }
 
 struct generation *generation_free(struct generation *generation)
@@ -164,10 +173,12 @@ static float lowest_logit(const struct candidate *best, size_t count, size_t wid
 	return count < width ? -INFINITY : best[count - 1].score + offset - 1e-3f;
 }
 
+/* The best `width` ways to continue one beam, best first. */
 static size_t propose(const struct generation *generation, unsigned source, size_t width,
-		      struct candidate *best, size_t count)
+		      struct candidate *best)
 {
 	const struct growth *beam = &generation->beams[source];
+	size_t count = 0;
 	const float *logits = generation->logits + (size_t)beam->row * generation->words;
 	float total = generation->activation->log_sum_exp(logits, generation->words);
 
@@ -188,7 +199,8 @@ static size_t propose(const struct generation *generation, unsigned source, size
 	return count;
 }
 
-/* Continues all beams by one word; returns how many there are now. */
+/* Continues all beams by one word, of those that were proposed; returns how many
+ * there are now. */
 static size_t advance_beams(struct generation *generation, size_t count, size_t width,
 			    unsigned step)
 {
@@ -196,17 +208,9 @@ static size_t advance_beams(struct generation *generation, size_t count, size_t 
 	struct growth next[LIMIT_BEAM];
 	size_t found = 0;
 
-	for (unsigned i = 0; i < count; i++) {
-		const struct growth *beam = &generation->beams[i];
-
-		if (beam->ended) {
-			struct candidate stays = { beam->score, 0.0f, i, NO_WORD };
-
-			found = insert(best, found, width, &stays);
-		} else {
-			found = propose(generation, i, width, best, found);
-		}
-	}
+	for (unsigned i = 0; i < count; i++)
+		for (size_t k = 0; k < generation->proposed[i]; k++)
+			found = insert(best, found, width, &generation->proposals[i][k]);
 	for (unsigned i = 0; i < found; i++) {
 		next[i] = generation->beams[best[i].source];
 		if (best[i].word != NO_WORD)
@@ -274,6 +278,39 @@ static void advance_sample(struct generation *generation, unsigned number, unsig
 
 /* --- Growing -------------------------------------------------------------------- */
 
+/* What comes after a step of the decoder, sentence by sentence. */
+struct advance {
+	struct generation *generation;
+	size_t beams, samples, width;
+	unsigned step;
+	const struct sampling *sampling;
+};
+
+/* Every second sentence, every third…: a share of beams and samples alike, since
+ * sentences that have ended cost nothing. */
+static void advance_share(void *argument, unsigned index, unsigned count)
+{
+	const struct advance *a = argument;
+	struct generation *generation = a->generation;
+
+	for (unsigned i = index; i < a->beams + a->samples; i += count) {
+		if (i >= a->beams) {
+			unsigned number = i - (unsigned)a->beams;
+
+			if (!generation->samples[number].ended)
+				advance_sample(generation, number, a->step, a->sampling);
+		} else if (generation->beams[i].ended) {
+			generation->proposals[i][0] = (struct candidate){
+				generation->beams[i].score, 0.0f, i, NO_WORD,
+			};
+			generation->proposed[i] = 1;
+		} else {
+			generation->proposed[i] = propose(generation, i, a->width,
+							  generation->proposals[i]);
+		}
+	}
+}
+
 /* Grows beams and samples until all have ended. */
 static int grow(struct generation *generation, size_t width, size_t samples,
 		const struct sampling *sampling, const atomic_bool *cancel, size_t *ret_beams,
@@ -303,11 +340,10 @@ static int grow(struct generation *generation, size_t width, size_t samples,
 			break;
 		decoder_state_step(generation->state, words, parents, count, generation->logits,
 				   generation->attention + (size_t)step * ROWS * generation->cells);
+		threadpool_run(generation->threads, advance_share, &(struct advance){
+			generation, beams, samples, width, step, sampling,
+		});
 		beams = advance_beams(generation, beams, width, step);
-		for (unsigned i = 0; i < samples; i++) {
-			if (!generation->samples[i].ended)
-				advance_sample(generation, i, step, sampling);
-		}
 	}
 	*ret_beams = beams;
 	return 0;

@@ -33,6 +33,8 @@ struct generation;
 /* Allocates everything; later calls do not. Borrows the decoder. */
 int generation_open(const struct decoder *decoder, struct generation **ret_generation,
 		    struct engine_error *error);
+/* Lets the threads of `pool`, borrowed, share the work. What comes out is the same. */
+void generation_share(struct generation *generation, struct threadpool *pool);
 struct generation *generation_free(struct generation *generation);
 
 /* Finds at least options->alternatives different sentences where the decoder has

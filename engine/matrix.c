@@ -17,6 +17,8 @@
 /* A part of a product at a time, so that what is added to stays in the cache. */
 #define TILE_ROWS 128u
 #define TILE_VECTORS 64u
+/* Threads take whole groups of rows as the kernels do them. */
+#define SHARE_ROWS 16u
 
 static void encode(struct vectors *x, size_t count)
 {
@@ -56,32 +58,56 @@ static void multiply_tile(const struct matrix *matrix, size_t row, size_t rows,
 	}
 }
 
-static void multiply_codes(const struct matrix *matrix, struct vectors *x, size_t count,
-			   float factor, bool add, float *y, size_t y_stride)
+struct product {
+	const struct matrix *matrix;
+	const struct vectors *x;
+	size_t count;
+	float factor;
+	bool add;
+	float *y;
+	size_t y_stride;
+};
+
+/* A thread's share of the rows. */
+static void multiply_codes(void *argument, unsigned index, unsigned threads)
 {
-	encode(x, count);
-	for (size_t j = 0; j < count; j += TILE_VECTORS) {
-		size_t vectors = count - j < TILE_VECTORS ? count - j : TILE_VECTORS;
+	const struct product *p = argument;
+	size_t begin, end;
 
-		for (size_t r = 0; r < matrix->rows; r += TILE_ROWS) {
-			size_t rows = matrix->rows - r < TILE_ROWS ? matrix->rows - r : TILE_ROWS;
+	threadpool_share(p->matrix->rows, SHARE_ROWS, index, threads, &begin, &end);
+	for (size_t j = 0; j < p->count; j += TILE_VECTORS) {
+		size_t vectors = p->count - j < TILE_VECTORS ? p->count - j : TILE_VECTORS;
 
-			multiply_tile(matrix, r, rows, x, j, vectors, factor, add, y, y_stride);
+		for (size_t r = begin; r < end; r += TILE_ROWS) {
+			size_t rows = end - r < TILE_ROWS ? end - r : TILE_ROWS;
+
+			multiply_tile(p->matrix, r, rows, p->x, j, vectors, p->factor, p->add, p->y,
+				      p->y_stride);
 		}
 	}
 }
 
-void matrix_multiply(const struct matrix *matrix, struct vectors *x, size_t count,
-		     float factor, bool add, float *y, size_t y_stride)
+void matrix_multiply_shared(const struct matrix *matrix, struct vectors *x, size_t count,
+			    float factor, bool add, float *y, size_t y_stride,
+			    struct threadpool *pool)
 {
 	if (matrix->type == MATRIX_I8) {
-		multiply_codes(matrix, x, count, factor, add, y, y_stride);
+		struct product product = {matrix, x, count, factor, add, y, y_stride};
+
+		encode(x, count);
+		threadpool_run(pool, multiply_codes, &product);
 		return;
 	}
 	cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)count,
 		    (blasint)matrix->rows, (blasint)matrix->columns, factor, x->values,
 		    (blasint)x->length, matrix->data, (blasint)matrix->columns,
 		    add ? 1.0f : 0.0f, y, (blasint)y_stride);
+}
+
+void matrix_multiply(const struct matrix *matrix, struct vectors *x, size_t count,
+		     float factor, bool add, float *y, size_t y_stride)
+{
+	matrix_multiply_shared(matrix, x, count, factor, add, y, y_stride, NULL);
 }
 
 void matrix_row(const struct matrix *matrix, size_t row, float *ret_values)

@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/threadpool.h"
+
 enum matrix_type {
 	MATRIX_F32,
 	MATRIX_F16,	/* in files only: widened when a decoder is opened */
@@ -46,8 +48,14 @@ static inline void vectors_changed(struct vectors *vectors)
 	vectors->coded = 0;
 }
 
-/* y[j × y_stride + r] = factor × Σ_k matrix[r][k] × x[j][k] for the first
+/* Splits the products of 8-bit matrices among the threads of `pool`, which may be
+ * NULL; the result is the same. y[j × y_stride + r] = factor × Σ_k matrix[r][k] × x[j][k] for the first
  * `count` vectors, added to what stands there if `add`. */
+void matrix_multiply_shared(const struct matrix *matrix, struct vectors *x, size_t count,
+			    float factor, bool add, float *y, size_t y_stride,
+			    struct threadpool *pool);
+
+/* The same by the caller alone. */
 void matrix_multiply(const struct matrix *matrix, struct vectors *x, size_t count,
 		     float factor, bool add, float *y, size_t y_stride);
 

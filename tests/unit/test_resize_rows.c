@@ -151,5 +151,5 @@ int main(void)
 		cmocka_unit_test(sums_above_the_range_are_clamped),
 	};
 
-	return cmocka_run_group_tests_name("resize rows", tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }
