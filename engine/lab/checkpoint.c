@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * checkpoint.c: a header, four arrays, the curves. The file is this program's
+ * checkpoint.c: a header, the arrays, the curves. The file is this program's
  * own and machine-dependent; what is meant to travel is the model.
  */
 #include "engine/lab/checkpoint.h"
@@ -34,7 +34,9 @@ int checkpoint_write(const struct checkpoint *checkpoint, const char *path,
 		.position = checkpoint->position,
 	};
 	const float *arrays[] = { checkpoint->parameters, checkpoint->best,
-				  checkpoint->optimiser->mean, checkpoint->optimiser->square };
+				  checkpoint->optimiser->mean, checkpoint->optimiser->square,
+				  checkpoint->average };
+	size_t array_count = checkpoint->average != NULL ? 5 : 4;
 	char *part;
 	FILE *file;
 	bool good;
@@ -45,7 +47,7 @@ int checkpoint_write(const struct checkpoint *checkpoint, const char *path,
 		return engine_fail_memory(error);
 	file = fopen(part, "we");
 	good = file != NULL && fwrite(&header, sizeof(header), 1, file) == 1;
-	for (size_t i = 0; i < 4 && good; i++)
+	for (size_t i = 0; i < array_count && good; i++)
 		good = fwrite(arrays[i], sizeof(float), checkpoint->value_count, file) ==
 			checkpoint->value_count;
 	good = good && fwrite(checkpoint->history, sizeof(*checkpoint->history),
@@ -70,7 +72,8 @@ int checkpoint_write(const struct checkpoint *checkpoint, const char *path,
 int checkpoint_read(struct checkpoint *checkpoint, const char *path, struct engine_error *error)
 {
 	float *arrays[] = { checkpoint->parameters, checkpoint->best, checkpoint->optimiser->mean,
-			    checkpoint->optimiser->square };
+			    checkpoint->optimiser->square, checkpoint->average };
+	size_t array_count = checkpoint->average != NULL ? 5 : 4;
 	struct history_point *history = NULL;
 	struct header header;
 	FILE *file = fopen(path, "re");
@@ -97,7 +100,7 @@ int checkpoint_read(struct checkpoint *checkpoint, const char *path, struct engi
 		r = engine_fail_memory(error);
 		goto out;
 	}
-	for (size_t i = 0; i < 4 && good; i++)
+	for (size_t i = 0; i < array_count && good; i++)
 		good = fread(arrays[i], sizeof(float), header.value_count, file) == header.value_count;
 	good = good && fread(history, sizeof(*history), header.history_count, file) ==
 		header.history_count;

@@ -30,7 +30,8 @@ struct position {
 struct checkpoint {
 	uint64_t fingerprint;	/* of the options and data that decide the course */
 	struct position position;
-	float *parameters, *best;	/* value_count each */
+	/* value_count each; no `average` (NULL) in runs that keep none */
+	float *parameters, *best, *average;
 	struct optimiser *optimiser;
 	size_t value_count;
 	struct history_point *history;

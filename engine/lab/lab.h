@@ -89,8 +89,11 @@ struct lab_train_options {
 	double sharpness;			/* power of the probabilities they are drawn by; above 1
 						 * makes up for label smoothing */
 	double repetition_penalty;		/* off the reward for each noun said again */
+	double reward_captions;			/* weight of cross-entropy beside the reward */
 	double smoothing, dropout, feature_noise;
 	double weight_decay, clip;
+	double average;				/* share that the running mean of the parameters keeps
+						 * in a step; it is measured and saved. 0: none */
 	uint64_t seed;
 	unsigned threads;			/* 0: as the engine chooses */
 

@@ -12,7 +12,8 @@
 #include "engine/lab/elementwise.h"
 #include "engine/lab/lexicon.h"
 
-/* One draw from the softmax of the logits, or the likeliest word. */
+/* One draw from the softmax of the logits, or the likeliest word; the engine's
+ * search forbids the same words. */
 static uint32_t choose_word(real *logits, size_t words, uint32_t before, struct random *random,
 			    real sharpness)
 {
@@ -23,6 +24,8 @@ static uint32_t choose_word(real *logits, size_t words, uint32_t before, struct 
 	logits[WORD_PADDING] = logits[WORD_START] = logits[WORD_UNKNOWN] = never;
 	if (before >= WORD_FIRST)
 		logits[before] = never;
+	else if (before == WORD_START)
+		logits[WORD_END] = never;
 	if (random == NULL) {
 		for (size_t k = 0; k < words; k++)
 			if (logits[k] > logits[best])

@@ -60,6 +60,7 @@ struct trainer {
 	size_t text_count;
 	struct decoder_weights *weights;
 	float *best;
+	float *average;			/* running mean of the parameters, or NULL */
 	uint32_t *nouns;		/* of each word: which noun it is a form of, or 0 */
 	struct optimiser optimiser;
 	struct threadpool *pool;
@@ -170,6 +171,9 @@ static int check_options(const struct lab_train_options *o, struct engine_error 
 	    !(o->feature_noise >= 0 && o->feature_noise <= 1))
 		return engine_fail(error, ENGINE_BAD_OPTION,
 				   "Dropout must be from 0 to 0.9, label smoothing below 1, feature noise at most 1.");
+	if (!(o->average >= 0 && o->average < 1) || !(o->reward_captions >= 0 && o->reward_captions <= 1))
+		return engine_fail(error, ENGINE_BAD_OPTION,
+				   "The average must keep a share from 0 to below 1, and the captions' part beside the reward be at most 1.");
 	if (o->resume && o->checkpoint == NULL)
 		return engine_fail(error, ENGINE_BAD_OPTION, "To resume, name the checkpoint.");
 	if (o->language_epochs > 0 && o->text_count == 0)
@@ -566,12 +570,15 @@ static double repetitions(const struct trainer *t, const struct sampled_caption 
 }
 
 /* Draws captions, scores them, and makes the advantage over the photo's other
- * captions the weight of each. */
+ * captions the weight of each. Where cross-entropy has a part, one of the captions
+ * that people gave the photo follows them. */
 static int draw(struct step *step, struct worker *worker, const size_t *items, size_t count,
-		const struct network_photos *photos, uint64_t seed, double *ret_reward)
+		const struct network_photos *photos, uint64_t seed, size_t *ret_used,
+		double *ret_reward)
 {
 	struct trainer *t = step->trainer;
-	size_t each = t->options->samples;
+	size_t each = t->options->samples, used = 0;
+	double shown = t->options->reward_captions * (double)each / (double)step->tokens;
 	struct random random;
 	double reward[SAMPLES_MAX], total = 0;
 	int r;
@@ -580,10 +587,11 @@ static int draw(struct step *step, struct worker *worker, const size_t *items, s
 	r = sampling_run(&t->weights->network, t->weights->parameters, photos, each, &random,
 			 (float)t->options->sharpness, worker->workspace, worker->samples);
 	if (r == 0)
-		r = room_for(worker, count * each);
+		r = room_for(worker, count * (each + 1));
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < count; i++) {
+		const struct dataset_photo *photo = &t->train->photos[items[i]];
 		const struct sampled_caption *captions = worker->samples + i * each;
 		double sum = 0;
 
@@ -596,12 +604,17 @@ static int draw(struct step *step, struct worker *worker, const size_t *items, s
 		for (size_t k = 0; k < each; k++) {
 			double others = (sum - reward[k]) / (double)(each - 1);
 
-			worker->sequences[i * each + k] = (struct network_sequence){
+			worker->sequences[used++] = (struct network_sequence){
 				i, captions[k].words, captions[k].count, captions[k].ended,
 				(float)((reward[k] - others) / ((double)step->tokens)),
 			};
 		}
+		if (shown > 0 && photo->count > 0)
+			worker->sequences[used++] = sequence_of(i,
+				&t->train->captions[photo->first + random_next(&random) % photo->count],
+				(float)shown);
 	}
+	*ret_used = used;
 	*ret_reward = total;
 	return 0;
 }
@@ -644,8 +657,7 @@ static int run_share(struct step *step, struct worker *worker, size_t share)
 			options.smoothing = 0;
 			options.dropout = 0;
 			options.sharpness = (float)o->sharpness;
-			r = draw(step, worker, items, count, &photos, seed, &step->rewards[share]);
-			used = count * o->samples;
+			r = draw(step, worker, items, count, &photos, seed, &used, &step->rewards[share]);
 		} else {
 			size_t captions = 0;
 
@@ -727,6 +739,27 @@ static void validation_task(void *argument, unsigned index, unsigned count)
 		v->results[index] = sampling_run(&t->weights->network, t->weights->parameters, &photos, 1,
 						 NULL, 1, worker->workspace, t->val_captions + first);
 	}
+}
+
+/* Exchanges the parameters with their running mean, if there is one. */
+static void swap_average(struct trainer *t)
+{
+	float *parameters = t->weights->parameters;
+
+	if (t->average == NULL)
+		return;
+	t->weights->parameters = t->average;
+	t->average = parameters;
+}
+
+static void update_average(struct trainer *t)
+{
+	/* the first steps count in full: the mean would keep the start too long */
+	double steps = (double)t->optimiser.steps;
+	float part = (float)(1 - fmin(t->options->average, (1 + steps) / (10 + steps)));
+
+	for (size_t i = 0; t->average != NULL && i < t->weights->network.value_count; i++)
+		t->average[i] += part * (t->weights->parameters[i] - t->average[i]);
 }
 
 /* CIDEr-D of greedy captions: the mean of the sources' own scores. */
@@ -875,7 +908,7 @@ static uint64_t fingerprint(const struct trainer *t)
 		o->hidden, o->layers, (double)o->decoder, o->minimum_count, o->class_scores, o->mirrored,
 		o->language_epochs, o->caption_epochs, o->reward_epochs, o->language_rate,
 		o->caption_rate, o->reward_rate, o->final_rate, o->warm_up, o->batch, o->text_batch,
-		o->samples, o->sharpness, o->repetition_penalty, o->smoothing, o->dropout, o->feature_noise,
+		o->samples, o->sharpness, o->repetition_penalty, o->reward_captions, o->average, o->smoothing, o->dropout, o->feature_noise,
 		o->weight_decay, o->clip, o->validations, o->patience, o->init, o->freeze_words,
 		(double)t->threads, (double)t->train->photo_count, (double)t->train->caption_count,
 		(double)t->text_count, t->val == NULL ? 0 : (double)t->val->photo_count,
@@ -895,8 +928,8 @@ static int save_checkpoint(struct trainer *t, struct engine_error *error)
 {
 	const struct checkpoint checkpoint = {
 		.fingerprint = fingerprint(t), .position = t->position,
-		.parameters = t->weights->parameters, .best = t->best, .optimiser = &t->optimiser,
-		.value_count = t->weights->network.value_count,
+		.parameters = t->weights->parameters, .best = t->best, .average = t->average,
+		.optimiser = &t->optimiser, .value_count = t->weights->network.value_count,
 		.history = t->history, .history_count = t->history_count,
 	};
 
@@ -959,6 +992,7 @@ static int run_step(struct trainer *t, const struct course *plan, const size_t *
 		return engine_fail(error, -ERANGE,
 				   "Training diverged at step %" PRIu64 " of the phase \"%s\". Lower the learning rate.",
 				   t->position.step + 1, lab_phase_name(plan->phase));
+	update_average(t);
 	reward /= (double)(count * t->options->samples);
 	t->position.loss_sum += loss;
 	t->position.reward_sum += reward;
@@ -1017,9 +1051,11 @@ static int run_phase(struct trainer *t, enum lab_phase phase, struct engine_erro
 		due = p->step == plan.steps || floor((double)p->step / every) >
 			floor((double)(p->step - 1) / every);
 		if (due && t->val != NULL && phase != LAB_PHASE_LANGUAGE) {
+			swap_average(t);
 			r = validate(t, &score, error);
 			if (r == 0)
 				r = consider(t, score, &enough, error);
+			swap_average(t);
 		}
 		if (r == 0 && (isfinite(score) || p->step % point_steps == 0 || p->step == plan.steps))
 			r = add_point(t, &plan, score, error);
@@ -1043,9 +1079,12 @@ static void next_phase(struct trainer *t)
 	struct position *p = &t->position;
 	size_t count = t->weights->network.value_count;
 
+	swap_average(t);
 	/* the next phase starts from the best of this one */
 	if (t->val != NULL && p->phase != LAB_PHASE_LANGUAGE && p->best_score >= 0)
 		memcpy(t->weights->parameters, t->best, count * sizeof(float));
+	if (t->average != NULL)
+		memcpy(t->average, t->weights->parameters, count * sizeof(float));
 	optimiser_reset(&t->optimiser, count);
 	p->phase++;
 	p->step = 0;
@@ -1106,7 +1145,7 @@ static int prepare_run(struct trainer *t, struct engine_error *error)
 	const struct lexicon *vocabulary = t->weights->vocabulary;
 	size_t count = t->weights->network.value_count;
 	int r = dataset_open(t->train_set, t->train_records, t->mirrored_records, vocabulary,
-			     LONGEST_CAPTION, false, true, &t->train, error);
+			     LONGEST_CAPTION, true, true, &t->train, error);
 
 	if (r == 0 && t->val_set != NULL && t->val_set->photo_count > 0)
 		r = dataset_open(t->val_set, t->val_records, NULL, vocabulary, LONGEST_CAPTION, true,
@@ -1119,10 +1158,13 @@ static int prepare_run(struct trainer *t, struct engine_error *error)
 	t->text_order = calloc(t->text_count + 1, sizeof(*t->text_order));
 	t->workers = calloc(t->threads, sizeof(*t->workers));
 	t->best = malloc(count * sizeof(float));
+	if (t->options->average > 0)
+		t->average = aligned_alloc(64, (count * sizeof(float) + 63) & ~(size_t)63);
 	if (t->val != NULL)
 		t->val_captions = calloc(t->val->photo_count, sizeof(*t->val_captions));
 	if (t->order == NULL || t->text_order == NULL || t->workers == NULL || t->best == NULL ||
 	    (t->val != NULL && t->val_captions == NULL) ||
+	    (t->options->average > 0 && t->average == NULL) ||
 	    optimiser_init(&t->optimiser, count) < 0)
 		return engine_fail_memory(error);
 	for (unsigned i = 0; i < t->threads; i++)
@@ -1131,6 +1173,8 @@ static int prepare_run(struct trainer *t, struct engine_error *error)
 	if (number_nouns(vocabulary, &t->nouns) < 0)
 		return engine_fail_memory(error);
 	memcpy(t->best, t->weights->parameters, count * sizeof(float));
+	if (t->average != NULL)
+		memcpy(t->average, t->weights->parameters, count * sizeof(float));
 	t->position = (struct position){ .phase = LAB_PHASE_LANGUAGE, .best_score = -1 };
 	return 0;
 }
@@ -1139,7 +1183,7 @@ static int resume(struct trainer *t, struct engine_error *error)
 {
 	struct checkpoint checkpoint = {
 		.fingerprint = fingerprint(t), .parameters = t->weights->parameters, .best = t->best,
-		.optimiser = &t->optimiser, .value_count = t->weights->network.value_count,
+		.average = t->average, .optimiser = &t->optimiser, .value_count = t->weights->network.value_count,
 	};
 	int r = checkpoint_read(&checkpoint, t->options->checkpoint, error);
 
@@ -1236,6 +1280,7 @@ static void trainer_clear(struct trainer *t)
 	free(t->order);
 	free(t->text_order);
 	free(t->best);
+	free(t->average);
 	free(t->nouns);
 	free(t->val_captions);
 	free(t->history);

@@ -17,8 +17,12 @@
 
 #include <cmocka.h>
 
+#include "engine/generation.h"
 #include "engine/gguf.h"
+#include "engine/lab/dataset.h"
 #include "engine/lab/lab.h"
+#include "engine/lab/sampling.h"
+#include "engine/model.h"
 #include "tests/unit/pictures.h"
 #include "tests/unit/small_model.h"
 
@@ -235,6 +239,100 @@ static void features_are_computed_once(void **state)
 	assert_int_equal(after.st_size, (46 * 2 + 2) * (16 + 480 + 5) * 2);
 }
 
+/* What the written model says of photos and of mixtures of two, by the trainer's
+ * greedy search and by the engine's. Returns how many different captions there were. */
+static size_t compare_greedy(const char *path)
+{
+	enum { POINTS = 60 };
+	static struct sampled_caption said[POINTS];
+	const char *const names[] = { "0.png", "1.png", "2.png", "3.png" };
+	const struct features_request request = { .folder = folder, .names = names, .count = 4,
+						  .threads = 1 };
+	const struct engine_caption_options search = { .search = ENGINE_SEARCH_GREEDY };
+	struct network_workspace *workspace;
+	struct decoder_weights *weights;
+	struct generation *generation;
+	struct engine_model *model;
+	struct features *features;
+	struct engine_error error;
+	uint32_t records[4];
+	size_t pool, grid, classes, all, different = 0;
+	float *photo[4], *raw, *normal;
+
+	assert_trained(engine_model_open(path, &model, &error), &error);
+	assert_trained(decoder_weights_read(model->file,
+					    (size_t)model->info.grid_width * model->info.grid_height,
+					    &weights, &error), &error);
+	assert_trained(generation_open(model->decoder, &generation, &error), &error);
+	assert_trained(features_open(model, path_of("cache"), &features, &error), &error);
+	assert_trained(features_extract(features, &request, records, &error), &error);
+	assert_int_equal(network_workspace_open(&workspace), 0);
+	pool = model->info.pool_size;
+	grid = (size_t)model->info.grid_width * model->info.grid_height * model->info.grid_channels;
+	classes = model->info.class_count;
+	all = pool + grid + classes;
+	raw = calloc(all, sizeof(*raw));
+	normal = calloc(all, sizeof(*normal));
+	for (size_t i = 0; i < 4; i++) {
+		photo[i] = calloc(all, sizeof(*photo[i]));
+		features_get(features, records[i], photo[i], photo[i] + pool, photo[i] + pool + grid);
+	}
+	for (size_t i = 0; i < POINTS; i++) {
+		const struct engine_features seen = { raw, raw + pool, raw + pool + grid };
+		const struct network_photos photos = { 1, normal, normal + pool, normal + pool + grid };
+		const float *from = photo[i % 4], *to = photo[(i / 4 + i) % 4];
+		const struct hypothesis *found;
+		size_t count, k;
+
+		for (k = 0; k < all; k++)
+			raw[k] = from[k] + (float)i / POINTS * (to[k] - from[k]);
+		for (k = 0; k < pool; k++)
+			normal[k] = (raw[k] - weights->feature_mean[k]) / weights->feature_std;
+		for (; k < pool + grid; k++)
+			normal[k] = raw[k] * weights->region_scale;
+		for (; k < all; k++)
+			normal[k] = sqrtf(raw[k]);
+		assert_int_equal(sampling_run(&weights->network, weights->parameters, &photos, 1, NULL, 1,
+					      workspace, &said[i]), 0);
+		assert_trained(generation_run(generation, &seen, &search, 0, &found, &count, &error),
+			       &error);
+		assert_int_equal(found[0].count, said[i].count);
+		assert_int_equal(found[0].ended, said[i].ended);
+		assert_memory_equal(found[0].words, said[i].words, found[0].count * sizeof(uint32_t));
+		for (k = 0; k < i; k++)
+			if (said[k].count == said[i].count &&
+			    memcmp(said[k].words, said[i].words, said[i].count * sizeof(uint32_t)) == 0)
+				break;
+		different += k == i;
+	}
+	for (size_t i = 0; i < 4; i++)
+		free(photo[i]);
+	free(raw);
+	free(normal);
+	network_workspace_free(workspace);
+	features_free(features);
+	generation_free(generation);
+	decoder_weights_free(weights);
+	engine_model_free(model);
+	return different;
+}
+
+static void trainer_and_engine_say_the_same(void **state)
+{
+	(void)state;
+	for (unsigned kind = 0; kind < 3; kind++) {
+		struct record record;
+		struct lab_train_options options = options_for(&record);
+		struct engine_error error;
+
+		options.decoder = (enum lab_decoder)kind;
+		options.layers = kind == LAB_DECODER_ATTENTION ? 1 : 2;
+		options.class_scores = true;
+		assert_trained(lab_train(&options, &error), &error);
+		assert_true(compare_greedy(options.output) >= 4);
+	}
+}
+
 static struct bytes read_model(const char *name)
 {
 	return bytes_read(path_of(name));
@@ -273,6 +371,8 @@ static void a_stopped_run_resumes_exactly(void **state)
 	(void)state;
 	options.caption_epochs = 4;
 	options.reward_epochs = 2;
+	options.reward_captions = 0.2;
+	options.average = 0.9;
 	options.language_epochs = 2;
 	options.texts = (const char *[]){ path_of("text.jsonl") };
 	options.text_count = 1;
@@ -408,6 +508,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_decoder_learns),
 		cmocka_unit_test(features_are_computed_once),
+		cmocka_unit_test(trainer_and_engine_say_the_same),
 		cmocka_unit_test(a_seed_decides_the_run),
 		cmocka_unit_test(a_stopped_run_resumes_exactly),
 		cmocka_unit_test(rewards_rise),
