@@ -188,7 +188,7 @@ help:  ## list the targets
 # gcc 12 crashes over a reduction in a test when it vectorises for arm64
 $B/tests/%.o: private CFLAGS += -fno-tree-vectorize
 # products and sums may be joined where no two instruction sets must agree to the bit
-$B/engine/kernels/winograd_%.o: private CFLAGS += -ffp-contract=fast
+$B/engine/kernels/winograd_%.o $B/engine/kernels/product_f32_%.o: private CFLAGS += -ffp-contract=fast
 $B/%.o: %.c
 	@mkdir -p $(@D)
 	$(COMPILE) $(ISA_$(ARCH)_$(call isa_suffix,$<)) $(PKG_CFLAGS) -c $< -o $@

@@ -289,8 +289,8 @@ static struct split split(const struct prepared *p, unsigned threads)
 		own = tiles;
 	most = most < TILES_FEW ? TILES_FEW : most;
 	split.band = split.shared ? tiles : own / ((own + most - 1) / most) + 1;
-	split.value_stride = odd_lines(split.band * p->depth_stride);
-	split.product_stride = odd_lines(split.band * p->widest);
+	split.value_stride = odd_lines((split.band + GEMM_ROWS_MAX) * p->depth_stride);
+	split.product_stride = odd_lines((split.band + GEMM_ROWS_MAX) * p->widest);
 	split.values_size = points * split.value_stride;
 	split.products_size = points * split.product_stride;
 	return split;
@@ -367,35 +367,20 @@ static void finish(const struct run *run, const struct gemm_column *column, size
 	p->kernel->output(&p->axis, products, run->split.product_stride, &store, pixels);
 }
 
-/* The products of the blocks first to last of a column at one point. */
+/* The products of the blocks first to last of a column at one point. The last may
+ * have rows that are no tiles; so have the bands. */
 static void multiply_point(const struct run *run, const struct gemm_column *column, size_t point,
-			   size_t first, size_t last, size_t tiles, const float *values,
-			   float *products)
+			   size_t first, size_t last, const float *values, float *products)
 {
-	static const float zeros[128];
 	const struct prepared *p = run->prepared;
 	size_t rows = column->kernel->rows, width = column->kernel->columns;
-	const uint8_t *taps[GEMM_ROWS_MAX];
-	struct conv_f32_tile tile = {
-		.taps = taps, .tap_stride = 0, .tap_count = 1, .tap_channels = p->depth,
-		.columns = width,
-		.weights = (const float *)column->weights + point * p->depth * width,
-		.bias = zeros, .low = -__builtin_inff(), .high = __builtin_inff(),
-		.output_stride = p->widest,
-	};
+	const float *weights = (const float *)column->weights + point * p->depth * width;
 
 	values += point * run->split.value_stride;
 	products += point * run->split.product_stride;
-	for (size_t b = first; b < last; b++) {
-		size_t t = b * rows;
-
-		tile.rows = tiles - t < rows ? tiles - t : rows;
-		for (size_t r = 0; r < rows; r++)
-			taps[r] = (const uint8_t *)(values + (t + (r < tile.rows ? r : 0)) *
-								     p->depth_stride);
-		tile.output = products + t * p->widest;
-		column->kernel->f32(&tile);
-	}
+	for (size_t t = first * rows; t < last * rows; t += rows)
+		column->kernel->product(values + t * p->depth_stride, p->depth_stride, p->depth,
+					weights, products + t * p->widest, p->widest);
 }
 
 /* All that falls into begin to end of the cost of a band of tiles. */
@@ -413,7 +398,7 @@ static void multiply(const struct run *run, size_t first_tile, size_t tiles, siz
 		if (first >= last)
 			continue;
 		for (size_t point = 0; point < points; point++)
-			multiply_point(run, column, point, first, last, tiles, values, products);
+			multiply_point(run, column, point, first, last, values, products);
 		for (size_t t = first * rows; t < last * rows && t < tiles; t++)
 			finish(run, column, first_tile + t, products + t * p->widest, sink);
 	}

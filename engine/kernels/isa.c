@@ -25,7 +25,9 @@ static bool always(void)
 }
 
 static const struct conv_kernel conv_q8_plain[] = {{4, 8, .q8 = conv_q8_4x8_plain}};
-static const struct conv_kernel conv_f32_plain[] = {{4, 8, .f32 = conv_f32_4x8_plain}};
+static const struct conv_kernel conv_f32_plain[] = {
+	{4, 8, .f32 = conv_f32_4x8_plain, .product = product_f32_4x8_plain},
+};
 
 #if defined(__x86_64__)
 
@@ -53,11 +55,15 @@ static bool has_avx512vnni(void)
 	       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
 }
 
-static const struct conv_kernel conv_f32_avx2[] = {{6, 16, .f32 = conv_f32_6x16_avx2}};
+static const struct conv_kernel conv_f32_avx2[] = {
+	{6, 16, .f32 = conv_f32_6x16_avx2, .product = product_f32_6x16_avx2},
+};
 static const struct conv_kernel conv_f32_avx512[] = {
-	{5, 80, .f32 = conv_f32_5x80_avx512}, {6, 64, .f32 = conv_f32_6x64_avx512},
-	{8, 48, .f32 = conv_f32_8x48_avx512}, {8, 32, .f32 = conv_f32_8x32_avx512},
-	{8, 16, .f32 = conv_f32_8x16_avx512},
+	{5, 80, .f32 = conv_f32_5x80_avx512, .product = product_f32_5x80_avx512},
+	{6, 64, .f32 = conv_f32_6x64_avx512, .product = product_f32_6x64_avx512},
+	{8, 48, .f32 = conv_f32_8x48_avx512, .product = product_f32_8x48_avx512},
+	{8, 32, .f32 = conv_f32_8x32_avx512, .product = product_f32_8x32_avx512},
+	{8, 16, .f32 = conv_f32_8x16_avx512, .product = product_f32_8x16_avx512},
 };
 static const struct conv_kernel conv_q8_sse41[] = {{4, 8, .q8 = conv_q8_4x8_sse41}};
 static const struct conv_kernel conv_q8_avx2[] = {{6, 16, .q8 = conv_q8_6x16_avx2}};
@@ -163,7 +169,9 @@ static bool has_i8mm(void)
 	return has_dot() && (getauxval(AT_HWCAP2) & HWCAP2_I8MM);
 }
 
-static const struct conv_kernel conv_f32_neon[] = {{8, 8, .f32 = conv_f32_8x8_neon}};
+static const struct conv_kernel conv_f32_neon[] = {
+	{8, 8, .f32 = conv_f32_8x8_neon, .product = product_f32_8x8_neon},
+};
 static const struct conv_kernel conv_q8_neon[] = {{4, 4, .q8 = conv_q8_4x4_neon}};
 static const struct conv_kernel conv_q8_neondot[] = {{8, 8, .q8 = conv_q8_8x8_neondot}};
 static const struct conv_kernel conv_q8_i8mm[] = {{8, 8, .q8 = conv_q8_8x8_i8mm}};

@@ -75,11 +75,18 @@ struct conv_f32_tile {
 
 typedef void conv_f32_function(const struct conv_f32_tile *tile);
 
-/* One of the two. */
+/* ret_products[r·product_stride + n] = Σ_k values[r·value_stride + k] · weights[k][n]
+ * for all rows and columns of the kernel. */
+typedef void product_f32_function(const float *values, size_t value_stride, size_t depth,
+				  const float *weights, float *ret_products,
+				  size_t product_stride);
+
+/* q8, or the other two. */
 struct conv_kernel {
 	unsigned rows, columns;
 	conv_q8_function *q8;
 	conv_f32_function *f32;
+	product_f32_function *product;
 };
 
 /*
@@ -221,6 +228,7 @@ void quantise_q8(const float *x, size_t count, int8_t *ret_q, float *ret_scale);
 /* Kernels, by file. */
 conv_q8_function conv_q8_4x8_plain;
 conv_f32_function conv_f32_4x8_plain;
+product_f32_function product_f32_4x8_plain;
 pixel_sums_q8_function pixel_sums_q8_plain;
 maximum_q8_function maximum_q8_128;
 average_q8_function average_q8_128;
@@ -233,6 +241,8 @@ resize_column_function resize_column_plain;
 #if defined(__x86_64__)
 conv_f32_function conv_f32_6x16_avx2, conv_f32_5x80_avx512, conv_f32_6x64_avx512,
 	conv_f32_8x48_avx512, conv_f32_8x32_avx512, conv_f32_8x16_avx512;
+product_f32_function product_f32_6x16_avx2, product_f32_5x80_avx512, product_f32_6x64_avx512,
+	product_f32_8x48_avx512, product_f32_8x32_avx512, product_f32_8x16_avx512;
 conv_q8_function conv_q8_4x8_sse41, conv_q8_6x16_avx2, conv_q8_6x16_avxvnni;
 conv_q8_function conv_q8_5x80_avx512vnni, conv_q8_6x64_avx512vnni, conv_q8_8x48_avx512vnni,
 	conv_q8_8x32_avx512vnni, conv_q8_8x16_avx512vnni;
@@ -248,6 +258,7 @@ resize_row_function resize_row_sse41, resize_row_avx2, resize_row_avx512;
 resize_column_function resize_column_sse41, resize_column_avx2, resize_column_avx512;
 #elif defined(__aarch64__)
 conv_f32_function conv_f32_8x8_neon;
+product_f32_function product_f32_8x8_neon;
 conv_q8_function conv_q8_4x4_neon, conv_q8_8x8_neondot, conv_q8_8x8_i8mm;
 pixel_sums_q8_function pixel_sums_q8_neon;
 matvec_q8_function matvec_q8_neon, matvec_q8_neondot;
