@@ -50,6 +50,12 @@ def test(function):
     return function
 
 
+def need_preloading():
+    """Skips a test that preloads a library, which a sanitizer's runtime refuses."""
+    if SANITIZED:
+        raise Skip("a sanitizer's runtime must be the first library")
+
+
 def need_model():
     if not os.path.exists(MODEL):
         raise Skip("there is no model file")
@@ -78,6 +84,8 @@ def run():
 
 def heard(fault, text):
     """Notes in the table of faults what the user hears of one."""
+    if SANITIZED:
+        return
     os.makedirs(os.path.dirname(FAULTS), exist_ok=True)
     with open(FAULTS, "a+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

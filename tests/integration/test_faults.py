@@ -20,8 +20,9 @@ import zlib
 
 import dbus
 
-from harness import (CRASH, DESCRYD, MODEL, PHOTOS, ROOT, Bus, Caller, Daemon, Pipe, Skip, daemon, descry,
-                     error_name, heard, need_model, options_of, run, test, wait_for)
+from harness import (CRASH, DESCRYD, MODEL, PHOTOS, ROOT, Bus, Caller, Daemon, Pipe, Skip, daemon,
+                     descry, error_name, heard, need_model, need_preloading, options_of, run, test,
+                     wait_for)
 from jack import Jack, available
 
 ERROR = "org.descry.Error."
@@ -431,6 +432,7 @@ def out_of_descriptors():
 def clock_jump():
     """the wall clock jumps by ten years: nothing expires"""
     need_model()
+    need_preloading()
     library = shutil.which("faketime") and next(
         (p for p in (f"/usr/lib/{a}-linux-gnu/faketime/libfaketimeMT.so.1"
                      for a in ("x86_64", "aarch64")) if os.path.exists(p)), None)
