@@ -135,15 +135,16 @@ static int open_model(struct process *process, json_t *request)
 	return r;
 }
 
-/* The job came while another runs, or without a picture: a fault of the daemon,
- * answered all the same. */
+/* Takes the request and the picture, which are then the other thread's alone, and
+ * returns true. Not so when the job came while another runs, or without a picture:
+ * a fault of the daemon, answered all the same. */
 static bool accept_job(struct process *process, json_t *request, int picture)
 {
 	bool accepted = false;
 
 	pthread_mutex_lock(&process->lock);
 	if (!process->request && process->running == 0 && picture >= 0) {
-		process->request = json_incref(request);
+		process->request = request;
 		process->picture = picture;
 		process->running = json_integer_value(json_object_get(request, "job"));
 		atomic_store(&process->cancel, false);
@@ -175,11 +176,9 @@ static void listen_forever(struct process *process)
 			return;
 		if ((value = json_object_get(request, "job"))) {
 			if (accept_job(process, request, picture))
-				picture = -1;
-			else
-				reply(process, json_pack("{s:O, s:s, s:s}", "job", value, "error",
-							 "Busy", "message",
-							 "Another picture is being described."));
+				continue;
+			reply(process, json_pack("{s:O, s:s, s:s}", "job", value, "error", "Busy",
+						 "message", "Another picture is being described."));
 		} else if ((value = json_object_get(request, "cancel"))) {
 			cancel_job(process, json_integer_value(value));
 		} else if ((value = json_object_get(request, "ping"))) {

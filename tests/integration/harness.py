@@ -5,6 +5,7 @@ run() runs them in order and prints one line each.
 
     BUILD           folder of the programs (tests/run.sh sets it)
     DESCRY_MODEL    the model; the default one of the repository otherwise
+    DESCRYD_UNDER   a command that runs the daemon, valgrind for one
 
 Function names on the command line run those tests alone.
 """
@@ -33,6 +34,7 @@ FAULTS = os.path.join(ROOT, "build/test-logs/faults.txt")
 SANITIZED = any(word in BUILD for word in ("address", "thread"))
 # a sanitizer reports a SIGSEGV as a finding
 CRASH = signal.SIGABRT if SANITIZED else signal.SIGSEGV
+UNDER = os.environ.get("DESCRYD_UNDER", "").split()
 NAME = "org.descry.Descry1"
 PATH = "/org/descry/Descry1"
 
@@ -179,14 +181,14 @@ class Daemon:
         self.config = os.path.join(self.folder, "descry.conf")
         with open(self.config, "w") as file:
             file.write(config if config is not None else "")
-        command = [DESCRYD, "--config", self.config, "--set", "model.path=" + model,
+        command = [*UNDER, DESCRYD, "--config", self.config, "--set", "model.path=" + model,
                    "--set", "speech.wav=" + self.wav, "--set", "log.level=debug", *arguments]
         self.log_file = open(self.log_path, "wb")
         self.process = subprocess.Popen(command, stderr=self.log_file, stdin=subprocess.DEVNULL,
                                         env={**os.environ, **(environment or {})})
         self.connection = bus.connect()
         if wait:
-            wait_for(self.running, what="descryd on the bus")
+            wait_for(self.running, 120 if UNDER else 10, "descryd on the bus")
             self.object = self.connection.get_object(NAME, PATH, introspect=False)
             self.interface = dbus.Interface(self.object, NAME)
 
@@ -219,7 +221,7 @@ class Daemon:
     def stop(self, number=signal.SIGTERM):
         self.process.send_signal(number)
         try:
-            return self.process.wait(10)
+            return self.process.wait(120 if UNDER or SANITIZED else 10)
         finally:
             self.process.kill()
             self.connection.close()

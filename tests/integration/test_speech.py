@@ -59,7 +59,7 @@ def speak(script, *arguments, env=None):
 def lines(done, word):
     """The lines of the driver's output whose second word is this one."""
     return [line.split(None, 2) for line in done.stdout.splitlines()
-            if len(line.split()) > 1 and line.split()[1] == word]
+            if len(line.split()) > 1 and line.split()[1] == word and line[0].isdigit()]
 
 
 def wav(path):
