@@ -92,6 +92,7 @@ PACKAGES_TEST := \
   speech-dispatcher-espeak-ng \
   xvfb \
   xdotool \
+  xclip \
   openbox \
   gir1.2-gtk-3.0 \
   gir1.2-wnck-3.0 \
