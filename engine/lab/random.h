@@ -65,4 +65,16 @@ static inline void random_shuffle(struct random *random, size_t *values, size_t 
 	}
 }
 
+/* A seed of its own for each place that needs one. */
+static inline uint64_t random_mix(uint64_t seed, uint64_t a, uint64_t b, uint64_t c)
+{
+	struct random random;
+
+	random_seed(&random, seed);
+	random_seed(&random, random_next(&random) ^ a);
+	random_seed(&random, random_next(&random) ^ b);
+	random_seed(&random, random_next(&random) ^ c);
+	return random_next(&random);
+}
+
 #endif
