@@ -39,6 +39,7 @@ struct decoder {
 	struct matrix region, key, query, gates_image, gates_context, output_image,
 		output_context;
 	const float *region_bias, *query_bias;
+	struct decoder_search search;
 	/* what matrices need beside the file: 16 bits widened, rows of codes summed */
 	void *owned[32];
 	size_t owned_count;
@@ -104,6 +105,11 @@ unsigned decoder_pool_size(const struct decoder *decoder)
 unsigned decoder_cells(const struct decoder *decoder)
 {
 	return decoder->cells;
+}
+
+const struct decoder_search *decoder_search(const struct decoder *decoder)
+{
+	return &decoder->search;
 }
 
 unsigned decoder_channels(const struct decoder *decoder)
@@ -281,6 +287,11 @@ static int check_config(const struct decoder_config *config, struct engine_error
 				"The decoder's %s is %u; %u to %u can be used.", ranges[i].what,
 				ranges[i].value, ranges[i].least, ranges[i].most);
 	}
+	if (!(config->search.sharpness >= 0.0f && config->search.sharpness <= 100.0f) ||
+	    !(config->search.length_power >= 0.0f && config->search.length_power <= 10.0f))
+		return engine_fail(error, ENGINE_BAD_MODEL,
+			"The decoder's sharpness must be from 0 to 100, its length power from 0 "
+			"to 10.");
 	return 0;
 }
 
@@ -306,6 +317,11 @@ int decoder_open(const struct decoder_config *config, struct decoder **ret_decod
 	decoder->pool_size = config->pool_size;
 	decoder->cells = attention ? config->grid_cells : 0;
 	decoder->channels = attention ? config->grid_channels : 0;
+	decoder->search = config->search;
+	if (decoder->search.sharpness == 0.0f)
+		decoder->search.sharpness = 1.0f;
+	if (decoder->search.length_power == 0.0f)
+		decoder->search.length_power = 0.7f;
 
 	decoder->feature_mean = load_vector(&loader, "feature.mean", config->pool_size);
 	decoder->feature_std = load_number(&loader, "feature.std");
@@ -650,4 +666,7 @@ void decoder_state_step(struct decoder_state *state, const unsigned *words,
 	set_rows(ret_logits, count, decoder->output_bias, decoder->words);
 	multiply(state, &decoder->embedding, &state->output, count, 1.0f, true, ret_logits,
 			decoder->words);
+	if (decoder->search.sharpness != 1.0f)
+		for (size_t i = 0; i < (size_t)count * decoder->words; i++)
+			ret_logits[i] *= decoder->search.sharpness;
 }

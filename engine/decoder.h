@@ -34,12 +34,20 @@ struct decoder_tensor {
 	const float *scales;
 };
 
+/* How sentences are best searched for, which training decides. Zeros stand for
+ * the defaults, 1 and 0.7. */
+struct decoder_search {
+	float sharpness;	/* factor of all logits */
+	float length_power;	/* score = log_probability / (words + 1)^power */
+};
+
 struct decoder_config {
 	enum decoder_kind kind;
 	unsigned hidden, layers, words;
 	unsigned pool_size;
 	unsigned grid_cells, grid_channels;	/* 0 without attention */
 	unsigned classes;	/* of the encoder's head; read if there is a "class.weight" */
+	struct decoder_search search;
 	/* Finds a tensor by the names in MODEL.md without their prefix
 	 * ("embedding.weight"); false if there is none. Called only while the
 	 * decoder is opened; the data are borrowed until it is freed. */
@@ -60,6 +68,8 @@ unsigned decoder_pool_size(const struct decoder *decoder);
 /* Regions that a word's attention map covers; 0 without attention. */
 unsigned decoder_cells(const struct decoder *decoder);
 unsigned decoder_channels(const struct decoder *decoder);
+/* With the defaults in the place of zeros. */
+const struct decoder_search *decoder_search(const struct decoder *decoder);
 
 struct decoder_state;
 

@@ -256,7 +256,8 @@ struct engine_caption {
 	const struct engine_word *words;
 	size_t word_count;
 	float log_probability;	/* sum over words and the end mark */
-	float score;		/* log_probability / (word_count + 1)^0.7 */
+	/* log_probability / (word_count + 1)^length power, 0.7 unless the model says else */
+	float score;
 	const char *sentence;	/* cased and punctuated for speech */
 	/* The calibrated probability that all its content words are right, and the
 	 * band it falls in; −1 and UNSURE for models without confidence. */

@@ -9,7 +9,9 @@
  * are sums of log-softmax over the whole vocabulary; the padding, start and
  * unknown marks are forbidden, and so is the word just produced; a finished
  * sentence keeps its score and its place; at the end the best by score / (words
- * + 1)^0.7 wins. An empty sentence is forbidden as well.
+ * + 1)^0.7 wins. An empty sentence is forbidden as well. A decoder that was
+ * trained on rewards wants a greater power than 0.7: its probabilities no longer
+ * say how long people's captions are.
  *
  * The sampler is that of the project which this one grew from: the next word is
  * drawn from the 4 likeliest while fewer than 4 words stand, from the 2
@@ -27,7 +29,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LENGTH_POWER 0.7f
 #define SAMPLES GENERATION_CROWD	/* that grow at once */
 #define ROWS (LIMIT_BEAM + SAMPLES)
 #define DRAWN 10u			/* likeliest words that a free sample draws from */
@@ -388,7 +389,8 @@ static void keep(struct generation *generation, const struct growth *growth, uns
 			       cells * sizeof(*attention));
 	}
 	hypothesis->log_probability = growth->score;
-	hypothesis->score = growth->score / powf((float)(growth->count + 1), LENGTH_POWER);
+	hypothesis->score = growth->score / powf((float)(growth->count + 1),
+						 decoder_search(generation->decoder)->length_power);
 	hypothesis->ended = growth->ended;
 	hypothesis->attention = cells > 0 ? attention : NULL;
 	known = find_known(generation, hypothesis);

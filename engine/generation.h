@@ -17,7 +17,7 @@ struct hypothesis {
 	unsigned words[LIMIT_WORDS];
 	float log_probabilities[LIMIT_WORDS];
 	float log_probability;	/* with the end mark, if `ended` */
-	float score;		/* log_probability / (count + 1)^0.7 */
+	float score;		/* log_probability / (count + 1)^the decoder's length power */
 	bool ended;		/* false: cut off at LIMIT_WORDS */
 	unsigned votes;		/* samples that came out so */
 	const float *attention;	/* count × cells, NULL without attention */

@@ -79,6 +79,25 @@ static bool find_tensor(void *user, const char *name, struct decoder_tensor *ret
 	return true;
 }
 
+/* Optional numbers; what is wrong with them decoder_open says. */
+static int read_search(const struct gguf *file, struct decoder_search *ret_search,
+		       struct engine_error *error)
+{
+	const struct {
+		const char *key;
+		float *value;
+	} numbers[] = {
+		{ "descry.decoder.sharpness", &ret_search->sharpness },
+		{ "descry.decoder.length_power", &ret_search->length_power },
+	};
+	int r = 0;
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers) && r == 0; i++)
+		if (gguf_find(file, numbers[i].key))
+			r = gguf_get_f32(file, numbers[i].key, numbers[i].value, error);
+	return r;
+}
+
 static int open_decoder(struct engine_model *model, struct engine_error *error)
 {
 	const struct gguf *file = model->file;
@@ -108,6 +127,8 @@ static int open_decoder(struct engine_model *model, struct engine_error *error)
 		r = gguf_get_u32(file, "descry.decoder.beam", &beam, error);
 	if (r == 0)
 		r = gguf_get_strings(file, "tokenizer.ggml.tokens", &words, &word_count, error);
+	if (r == 0)
+		r = read_search(file, &config.search, error);
 	if (r == 0)
 		r = decoder_kind_parse(kind, &config.kind, error);
 	if (r == 0)

@@ -5,6 +5,7 @@
  * ranges of its values with.
  */
 #include <dirent.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,9 @@
 static const struct client_option quantise_options[] = {
 	{ "output", "FILE", "Write the smaller model here.", 'o' },
 	{ "photos", "FOLDER", "Bring a float encoder to 8 bits too, with the ranges these photos need.", 0 },
+	{ "sharpness", "X", "Factor of the decoder's logits; 1 unless the model says else.", 0 },
+	{ "length-power", "X", "Power of the length that a sentence's score is divided by; 0.7 unless the "
+	  "model says else.", 0 },
 	{ "layers", NULL, "With --photos: the error of each layer.", 'l' },
 };
 
@@ -110,11 +114,29 @@ static int quantise_encoder(const struct client *client, const char *input, cons
 	return r ? failure_from_engine(failure, r, error.message) : 0;
 }
 
+/* NAN where the option is not given. */
+static int read_number(const struct client *client, const char *name, double *ret_value,
+		       struct failure *failure)
+{
+	const char *text = client_value(client, name);
+	char *end;
+
+	*ret_value = NAN;
+	if (text == NULL)
+		return 0;
+	*ret_value = strtod(text, &end);
+	if (end == text || *end != '\0' || !(*ret_value >= 0 && *ret_value <= 100))
+		return failure_set(failure, FAILURE_BAD_OPTION, "--%s: \"%s\" is no number from 0 to 100.",
+				   name, text);
+	return 0;
+}
+
 static int run_quantise(struct client *client, int argc, char **argv)
 {
 	const char *output = client_value(client, "output");
 	struct lab_quantisation *quantisation = NULL;
 	struct engine_error error = { "" };
+	struct lab_search search;
 	struct failure failure;
 	json_t *object;
 	size_t matrices = 0;
@@ -123,10 +145,14 @@ static int run_quantise(struct client *client, int argc, char **argv)
 
 	if (argc != 1 || !output)
 		return client_usage(client, "model quantise takes one model file and --output FILE.");
+	if (read_number(client, "sharpness", &search.sharpness, &failure) ||
+	    read_number(client, "length-power", &search.length_power, &failure))
+		return client_fail(client, NULL, &failure);
 	if (client_has(client, "photos") &&
 	    quantise_encoder(client, argv[0], output, &quantisation, &failure))
 		return client_fail(client, NULL, &failure);
-	r = lab_quantise_decoder(quantisation ? output : argv[0], output, &worst, &matrices, &error);
+	r = lab_quantise_decoder(quantisation ? output : argv[0], output, &search, &worst, &matrices,
+				 &error);
 	/* an encoder alone is enough where that was asked for */
 	if (r && !(quantisation && r == ENGINE_UNSUPPORTED)) {
 		lab_quantisation_free(quantisation);

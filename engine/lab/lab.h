@@ -224,9 +224,16 @@ int lab_eval(const struct lab_eval_options *options, struct lab_eval_report **re
 	     struct engine_error *error);
 struct lab_eval_report *lab_eval_free(struct lab_eval_report *report);
 
+/* How the model's sentences are to be searched for; NANs keep what the model says
+ * (see descry.decoder.sharpness and .length_power in engine/MODEL.md). */
+struct lab_search {
+	double sharpness, length_power;
+};
+
 /* Writes the model with the decoder's matrices in 8 bits, one scale a row.
  * `ret_error` gets the largest relative error of a matrix. */
-int lab_quantise_decoder(const char *input, const char *output, double *ret_error,
+int lab_quantise_decoder(const char *input, const char *output,
+			 const struct lab_search *search, double *ret_error,
 			 size_t *ret_matrices, struct engine_error *error);
 
 /* --- Confidence --------------------------------------------------------- */

@@ -51,10 +51,18 @@ static double quantise(struct gguf_writer *writer, const struct gguf_tensor *ten
 	return squares > 0.0 ? sqrt(errors / squares) : 0.0;
 }
 
-int lab_quantise_decoder(const char *input, const char *output, double *ret_error,
+int lab_quantise_decoder(const char *input, const char *output,
+			 const struct lab_search *search, double *ret_error,
 			 size_t *ret_matrices, struct engine_error *error)
 {
 	static const char prefix[] = "decoder.", suffix[] = ".weight";
+	const struct {
+		const char *key;
+		double value;
+	} numbers[] = {
+		{ "descry.decoder.sharpness", search->sharpness },
+		{ "descry.decoder.length_power", search->length_power },
+	};
 	struct gguf *file;
 	struct gguf_writer *writer = NULL;
 	double worst = 0.0;
@@ -66,6 +74,9 @@ int lab_quantise_decoder(const char *input, const char *output, double *ret_erro
 	r = gguf_writer_open(&writer, error);
 	if (r == 0)
 		gguf_writer_copy(writer, file, "");
+	for (size_t i = 0; r == 0 && i < sizeof(numbers) / sizeof(*numbers); i++)
+		if (!isnan(numbers[i].value))
+			gguf_writer_set_f32(writer, numbers[i].key, (float)numbers[i].value);
 	for (size_t i = 0; r == 0 && i < gguf_tensor_count(file); i++) {
 		const struct gguf_tensor *tensor = gguf_tensor_at(file, i);
 		size_t length = strlen(tensor->name);

@@ -37,15 +37,25 @@ struct bench {
 	struct engine_features features;
 };
 
-static void bench_open(struct bench *bench, enum decoder_kind kind, uint64_t seed)
+/* A decoder that says itself how it is searched. */
+static void bench_open_for(struct bench *bench, enum decoder_kind kind, uint64_t seed,
+			   const struct decoder_search *search)
 {
 	struct engine_error error;
 
 	small_decoder_open(&bench->small, kind, 16, 1, WORDS, MATRIX_F32, seed);
+	decoder_free(bench->small.decoder);
+	bench->small.config.search = *search;
+	assert_int_equal(decoder_open(&bench->small.config, &bench->small.decoder, &error), 0);
 	small_features(&bench->small, seed + 1, &bench->pool, &bench->grid);
 	bench->features = (struct engine_features){ .pool = bench->pool, .grid = bench->grid };
 	assert_int_equal(generation_open(bench->small.decoder, &bench->generation, &error), 0);
 	assert_int_equal(decoder_state_open(bench->small.decoder, 1, &bench->state, &error), 0);
+}
+
+static void bench_open(struct bench *bench, enum decoder_kind kind, uint64_t seed)
+{
+	bench_open_for(bench, kind, seed, &(struct decoder_search){ 0 });
 }
 
 static void bench_close(struct bench *bench)
@@ -89,11 +99,13 @@ static int by_score(const void *a, const void *b)
 	return (first < second) - (first > second);
 }
 
-static double normalised(const struct plain *plain)
+static double normalised(const struct bench *bench, const struct plain *plain)
 {
 	unsigned words = plain->count - plain->ended;
 
-	return plain->score / pow(words + 1, 0.7);
+	double power = (double)bench->small.config.search.length_power;
+
+	return plain->score / pow(words + 1, power > 0 ? power : 0.7);
 }
 
 static struct plain plain_search(struct bench *bench, size_t width)
@@ -131,13 +143,14 @@ static struct plain plain_search(struct bench *bench, size_t width)
 	}
 	best = beams[0];
 	for (size_t i = 1; i < count; i++) {
-		if (normalised(&beams[i]) > normalised(&best))
+		if (normalised(bench, &beams[i]) > normalised(bench, &best))
 			best = beams[i];
 	}
 	return best;
 }
 
-static void check_beam(enum decoder_kind kind, uint64_t seed, unsigned width)
+static void check_beam(enum decoder_kind kind, uint64_t seed, unsigned width,
+		       const struct decoder_search *search)
 {
 	struct bench bench;
 	struct engine_caption_options options = {
@@ -149,7 +162,7 @@ static void check_beam(enum decoder_kind kind, uint64_t seed, unsigned width)
 	size_t count;
 	double sum = 0.0;
 
-	bench_open(&bench, kind, seed);
+	bench_open_for(&bench, kind, seed, search);
 	expected = plain_search(&bench, width);
 	assert_int_equal(generation_run(bench.generation, &bench.features, &options, 0, &found,
 					&count, &error), 0);
@@ -157,7 +170,7 @@ static void check_beam(enum decoder_kind kind, uint64_t seed, unsigned width)
 	assert_int_equal(found[0].count, expected.count - expected.ended);
 	assert_memory_equal(found[0].words, expected.words, found[0].count * sizeof(unsigned));
 	assert_true(fabs((double)found[0].log_probability - expected.score) < 1e-3);
-	assert_true(fabs((double)found[0].score - normalised(&expected)) < 1e-3);
+	assert_true(fabs((double)found[0].score - normalised(&bench, &expected)) < 1e-3);
 	for (unsigned i = 0; i < found[0].count; i++)
 		sum += (double)found[0].log_probabilities[i];
 	if (!found[0].ended)
@@ -169,13 +182,55 @@ static void check_beam(enum decoder_kind kind, uint64_t seed, unsigned width)
 
 static void test_beam_against_plain_search(void **state)
 {
+	const struct decoder_search usual = { 0 }, own = { .sharpness = 1.7f, .length_power = 1.8f };
+
 	(void)state;
 	for (uint64_t seed = 0; seed < 12; seed++) {
-		check_beam((enum decoder_kind)(seed % 3), seed, 1);
-		check_beam((enum decoder_kind)(seed % 3), seed, 3);
+		check_beam((enum decoder_kind)(seed % 3), seed, 1, &usual);
+		check_beam((enum decoder_kind)(seed % 3), seed, 3, &usual);
+		check_beam((enum decoder_kind)(seed % 3), seed, 3, &own);
 	}
-	check_beam(DECODER_LSTM_ATTENTION, 101, 10);
-	check_beam(DECODER_GRU, 102, 7);
+	check_beam(DECODER_LSTM_ATTENTION, 101, 10, &usual);
+	check_beam(DECODER_GRU, 102, 7, &usual);
+}
+
+static void test_sharpness_multiplies_logits(void **state)
+{
+	struct bench usual, sharp;
+	float logits[2][WORDS], attention[8];
+	unsigned word = VOCABULARY_START;
+
+	(void)state;
+	bench_open(&usual, DECODER_LSTM_ATTENTION, 8);
+	bench_open_for(&sharp, DECODER_LSTM_ATTENTION, 8,
+		       &(struct decoder_search){ .sharpness = 1.5f });
+	decoder_state_begin(usual.state, &usual.features);
+	decoder_state_step(usual.state, &word, &(unsigned){ 0 }, 1, logits[0], attention);
+	decoder_state_begin(sharp.state, &sharp.features);
+	decoder_state_step(sharp.state, &word, &(unsigned){ 0 }, 1, logits[1], attention);
+	for (unsigned k = 0; k < WORDS; k++)
+		assert_true(fabsf(logits[1][k] - 1.5f * logits[0][k]) < 1e-5f);
+	bench_close(&usual);
+	bench_close(&sharp);
+}
+
+static void test_impossible_searches_are_refused(void **state)
+{
+	const struct decoder_search wrong[] = {
+		{ .sharpness = -1.0f }, { .sharpness = NAN }, { .length_power = 11.0f },
+		{ .length_power = NAN },
+	};
+	struct bench bench;
+	struct decoder *decoder;
+	struct engine_error error;
+
+	(void)state;
+	bench_open(&bench, DECODER_GRU, 3);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		bench.small.config.search = wrong[i];
+		assert_int_equal(decoder_open(&bench.small.config, &decoder, &error), ENGINE_BAD_MODEL);
+	}
+	bench_close(&bench);
 }
 
 /* The map of word i is the one the decoder gives after the words before it. */
@@ -483,6 +538,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_beam_against_plain_search),
+		cmocka_unit_test(test_sharpness_multiplies_logits),
+		cmocka_unit_test(test_impossible_searches_are_refused),
 		cmocka_unit_test(test_attention_belongs_to_its_word),
 		cmocka_unit_test(test_alternatives_differ),
 		cmocka_unit_test(test_first_stays_with_more_alternatives),
