@@ -25,7 +25,7 @@ _descry()
 	"model quantise "*) words=' --output --photos --layers --json --system --help' ;;
 	"model quantize "*) words=' --output --photos --layers --json --system --help' ;;
 	"train convert "*) words=' --output --source --json --system --help' ;;
-	"train "*) words=' --captions --images --model --output --val --val-images --cache --text --init --keep-words --preset --decoder --hidden --layers --min-count --class-scores --mirrored --epochs --language-epochs --reward-epochs --rate --language-rate --reward-rate --final-rate --warm-up --batch --text-batch --samples --sharpness --repetition-penalty --smoothing --dropout --feature-noise --weight-decay --clip --seed --threads --validations --patience --bad-entries --checkpoint --checkpoint-minutes --resume --report --interval --redraw --json --system --help' ;;
+	"train "*) words=' --captions --images --model --output --val --val-images --cache --text --init --keep-words --preset --decoder --hidden --layers --min-count --class-scores --mirrored --epochs --language-epochs --reward-epochs --rate --language-rate --reward-rate --final-rate --warm-up --batch --text-batch --samples --sharpness --repetition-penalty --reward-captions --smoothing --dropout --feature-noise --weight-decay --clip --average --seed --threads --validations --patience --bad-entries --checkpoint --checkpoint-minutes --resume --report --interval --redraw --json --system --help' ;;
 	"eval "*) words=' --captions --images --model --results --cache --beam --plain --sample --temperature --seed --threads --list --json --system --help' ;;
 	"orca install "*) words=' --focus-key --camera-key --repeat-key --stop-key --json --system --help' ;;
 	"orca remove "*) words=' --json --system --help' ;;

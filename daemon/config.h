@@ -62,6 +62,7 @@ struct config {
 	/* [sounds] */
 	bool sounds_tick, sounds_shutter, sounds_error, sounds_press, sounds_cover;
 	unsigned sounds_tick_after;
+	unsigned sounds_hold;	/* enum tts_hold */
 	/* [camera NAME] */
 	struct config_camera cameras[CONFIG_CAMERAS];
 	unsigned camera_count;

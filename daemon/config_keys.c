@@ -69,6 +69,9 @@ static const struct config_key speech_keys[] = {
 	     "Write what would be played into this WAV file instead of playing it."),
 };
 
+/* In the order of enum tts_hold. */
+static const char *const hold_choices[] = { "shared", "always", "never", NULL };
+
 static const struct config_key sounds_keys[] = {
 	BOOL("tick", sounds_tick, "yes", "A soft tick while a description takes its time."),
 	NUMBER("tick-after", sounds_tick_after, "400", 100, 10000,
@@ -76,6 +79,10 @@ static const struct config_key sounds_keys[] = {
 	BOOL("shutter", sounds_shutter, "yes", "A click when the camera has taken a picture."),
 	BOOL("error", sounds_error, "yes", "A low sound before an error is spoken."),
 	BOOL("press", sounds_press, "yes", "A short sound when a key press was noticed."),
+	CHOICE("hold", sounds_hold, "shared", hold_choices,
+	       "When the sound card is held open, silent, so that sounds are heard at once. "
+	       "shared: where other programs can play beside it; always: even where they cannot "
+	       "then; never."),
 	BOOL("cover", sounds_cover, "yes",
 	     "A sound each when the lens is covered and uncovered in watch mode."),
 };

@@ -127,6 +127,7 @@ int speech_open(struct loop *loop, const struct config *config,
 {
 	struct tts_options with = {
 		.wav_path = config->speech_wav, .device = config->speech_device,
+		.hold = (enum tts_hold)config->sounds_hold,
 		.voice = config->speech_voice, .rate = config->speech_rate,
 		.pitch = config->speech_pitch, .volume = config->speech_volume,
 	};

@@ -13,8 +13,14 @@
  * is not thread-safe, so while an abandoned thread sits inside Pa_Initialize
  * or Pa_Terminate nobody else calls PortAudio at all, and as long as an
  * abandoned stream exists nobody calls Pa_Terminate, which would close it.
+ *
+ * Beside the stream of an utterance, the device thread opens one for short sounds
+ * and lends it to a chime (chime.h). Whether a card takes two streams is tried
+ * once; one that does not belongs to other programs while nothing is said, unless
+ * the user wants it held all the same: then the chime gives way to each utterance.
  */
 #include "tts/audio.h"
+#include "tts/chime.h"
 #include "tts/ring.h"
 
 #include <alsa/asoundlib.h>
@@ -35,6 +41,8 @@
 #define LATENCY_SECONDS_LIMIT 0.5	/* what a device may ask for instead */
 #define OPEN_MILLISECONDS 3000
 #define STALL_MILLISECONDS 3000		/* no sample taken for so long: lost */
+#define CHIME_RATE 22050	/* the voice's: a card that takes it plays both unconverted */
+#define HOLD_MILLISECONDS 200	/* of rest before a card is held: speech comes first */
 #define CUT_MILLISECONDS 60		/* three buffers for the callback to obey */
 #define CLOSE_MILLISECONDS 2000
 #define ABANDONED_LIMIT 4
@@ -48,6 +56,8 @@ struct device {
 	sem_t *wake;
 	struct ring ring;
 	const char *name;		/* the audio's */
+	enum tts_hold hold;
+	struct chime *chime;
 
 	_Atomic enum request request;
 	_Atomic enum state state;
@@ -60,6 +70,9 @@ struct device {
 	unsigned rate;
 	char message[256];
 	PaStream *stream;
+	_Atomic bool server_gone;	/* JACK's */
+	bool hold_due;			/* the device thread's: at rest it looks after the chime */
+	bool exclusive;			/* the device thread's: the card takes one stream only */
 
 	/* between the callback and everyone */
 	_Atomic bool cut, ended, complete, finished, marked;
@@ -74,8 +87,12 @@ struct device {
 
 struct audio {
 	char *device_name;
+	enum tts_hold hold;
 	sem_t *wake;
-	struct device *_Atomic device;	/* NULL before the first and after an abandonment */
+	/* NULL before the first and after an abandonment; other threads than the
+	 * caller's use it under the lock, so that it is not freed meanwhile */
+	struct device *_Atomic device;
+	pthread_mutex_t lock;
 	struct device *abandoned[ABANDONED_LIMIT];
 	size_t abandoned_count;
 	bool failed;			/* the last stream failed: search again */
@@ -122,15 +139,30 @@ static void quiet(void)
  * program down, when a JACK server has gone by the time of Pa_Terminate; it
  * prints when there is none, and asking for one costs 0.15 s. PortAudio has no
  * setting for that, so the one function that it asks with is answered here for
- * the client name that it uses. ALSA's JACK plug-in is passed on.
+ * the client name that it uses. ALSA's JACK plug-in is passed on, and what it does
+ * not ask is asked for it: to be told when the server goes. libjack crashes when a
+ * client of a server that has gone is closed after another was opened, so a stream
+ * that is held must go at once.
  */
+static _Thread_local struct device *opening;
+
+static void server_gone(void *userdata)
+{
+	struct device *device = userdata;
+
+	atomic_store(&device->server_gone, true);
+	sem_post(&device->go);
+}
+
 void *jack_client_open(const char *name, unsigned options, unsigned *status, ...);
 
 void *jack_client_open(const char *name, unsigned options, unsigned *status, ...)
 {
 	static const unsigned server_name_given = 0x04, failure = 0x01;
 	void *(*next)(const char *, unsigned, unsigned *, ...) = NULL;
+	void (*on_shutdown)(void *, void (*)(void *), void *) = NULL;
 	const char *server = NULL;
+	void *client;
 	va_list rest;
 
 	if (!name || strcmp(name, "PortAudio"))
@@ -144,7 +176,11 @@ void *jack_client_open(const char *name, unsigned options, unsigned *status, ...
 	if (options & server_name_given)
 		server = va_arg(rest, const char *);
 	va_end(rest);
-	return next(name, options, status, server);
+	client = next(name, options, status, server);
+	*(void **)&on_shutdown = dlsym(RTLD_NEXT, "jack_on_shutdown");
+	if (client && on_shutdown && opening)
+		on_shutdown(client, server_gone, opening);
+	return client;
 }
 
 /* --- the callback ----------------------------------------------------------- */
@@ -195,6 +231,26 @@ static void finished(void *userdata)
 	sem_post(device->wake);
 }
 
+/* `milliseconds` 0: without a limit; false when that has passed. */
+static bool wait_on(sem_t *semaphore, unsigned milliseconds)
+{
+	struct timespec limit;
+	int r;
+
+	clock_gettime(CLOCK_MONOTONIC, &limit);
+	limit.tv_sec += milliseconds / 1000;
+	limit.tv_nsec += (long)(milliseconds % 1000) * 1000000;
+	if (limit.tv_nsec >= 1000000000) {
+		limit.tv_sec++;
+		limit.tv_nsec -= 1000000000;
+	}
+	do {
+		r = milliseconds ? sem_clockwait(semaphore, CLOCK_MONOTONIC, &limit) :
+			sem_wait(semaphore);
+	} while (r == -1 && errno == EINTR);
+	return r == 0;
+}
+
 /* --- the device thread -------------------------------------------------------- */
 
 /* Adds what the host API says to PortAudio's own, often vague, text. */
@@ -208,12 +264,22 @@ static void fail(struct device *device, const char *what, PaError code)
 		 Pa_GetErrorText(code));
 }
 
+static void close_chime(struct device *device)
+{
+	PaStream *stream = chime_return(device->chime);
+
+	if (stream)
+		Pa_CloseStream(stream);
+}
+
 static bool library_start(struct device *device)
 {
 	PaError code;
 
 	if (library_ready && !device->search)
 		return true;
+	close_chime(device);
+	device->exclusive = false;
 	atomic_store(&device->in_library, true);
 	quiet();
 	if (library_ready)
@@ -250,10 +316,64 @@ static PaDeviceIndex find_device(struct device *device)
 	return paNoDevice;
 }
 
-static PaError open_at(struct device *device, PaStreamParameters *parameters, double rate)
+/* Opens at the rate asked for, or at the next best that the device takes; without a
+ * callback where `callback` is NULL. */
+static PaError open_any(struct device *device, PaStreamCallback *callback, PaStream **ret_stream,
+			unsigned *rate)
 {
-	return Pa_OpenStream(&device->stream, NULL, parameters, rate,
-			     (unsigned long)(rate / BUFFERS_PER_SECOND), paClipOff, fill, device);
+	PaStreamParameters parameters = {
+		.device = find_device(device), .channelCount = 1, .sampleFormat = paInt16,
+	};
+	const PaDeviceInfo *info;
+	unsigned rates[4] = { *rate, 0, 48000, 44100 };
+	PaError code = paInvalidDevice;
+
+	if (parameters.device == paNoDevice)
+		return code;
+	info = Pa_GetDeviceInfo(parameters.device);
+	parameters.suggestedLatency = info->defaultHighOutputLatency;
+	if (parameters.suggestedLatency < LATENCY_SECONDS)
+		parameters.suggestedLatency = LATENCY_SECONDS;
+	if (parameters.suggestedLatency > LATENCY_SECONDS_LIMIT)
+		parameters.suggestedLatency = LATENCY_SECONDS_LIMIT;
+	rates[1] = (unsigned)info->defaultSampleRate;
+	for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
+		if (i && (!rates[i] || rates[i] == rates[0]))
+			continue;
+		code = Pa_OpenStream(ret_stream, NULL, &parameters, rates[i],
+				     rates[i] / BUFFERS_PER_SECOND, paClipOff, callback, device);
+		if (code == paNoError) {
+			*rate = rates[i];
+			return code;
+		}
+		*ret_stream = NULL;
+	}
+	fail(device, "The sound card cannot be opened", code);
+	return code;
+}
+
+/* Takes hold of the card for short sounds, unless that is done or not to be. */
+static void hold(struct device *device)
+{
+	PaStream *stream, *second;
+	unsigned rate = CHIME_RATE;
+
+	if (device->hold == TTS_HOLD_NEVER || !library_ready || chime_ready(device->chime) ||
+	    (device->exclusive && device->hold != TTS_HOLD_ALWAYS))
+		return;
+	close_chime(device);
+	if (open_any(device, NULL, &stream, &rate) != paNoError)
+		return;
+	if (!device->exclusive) {
+		unsigned ignored = rate;
+
+		device->exclusive = open_any(device, NULL, &second, &ignored) != paNoError;
+		if (!device->exclusive)
+			Pa_CloseStream(second);
+	}
+	if ((device->exclusive && device->hold != TTS_HOLD_ALWAYS) ||
+	    chime_lend(device->chime, stream, rate) != paNoError)
+		Pa_CloseStream(stream);
 }
 
 /* Frames that lie between the callback and the loudspeaker, and one buffer. */
@@ -268,38 +388,16 @@ static size_t tail(const struct device *device, double rate)
 
 static void open_stream(struct device *device)
 {
-	PaStreamParameters parameters = { .channelCount = 1, .sampleFormat = paInt16 };
-	const PaDeviceInfo *info;
-	unsigned rates[4] = { device->rate, 0, 48000, 44100 };
-	PaError code = paNoError;
-
 	if (!library_start(device))
 		return;
-	parameters.device = find_device(device);
-	if (parameters.device == paNoDevice)
+	if (device->exclusive)
+		close_chime(device);
+	if (open_any(device, fill, &device->stream, &device->rate) != paNoError)
 		return;
-	info = Pa_GetDeviceInfo(parameters.device);
-	parameters.suggestedLatency = info->defaultHighOutputLatency;
-	if (parameters.suggestedLatency < LATENCY_SECONDS)
-		parameters.suggestedLatency = LATENCY_SECONDS;
-	if (parameters.suggestedLatency > LATENCY_SECONDS_LIMIT)
-		parameters.suggestedLatency = LATENCY_SECONDS_LIMIT;
-	rates[1] = (unsigned)info->defaultSampleRate;
-	for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
-		if (i && (!rates[i] || rates[i] == rates[0]))
-			continue;
-		code = open_at(device, &parameters, rates[i]);
-		if (code == paNoError) {
-			device->rate = rates[i];
-			device->tail = tail(device, rates[i]);
-			device->silence = 0;
-			Pa_SetStreamFinishedCallback(device->stream, finished);
-			atomic_store(&device->state, STATE_OPEN);
-			return;
-		}
-		device->stream = NULL;
-	}
-	fail(device, "The sound card cannot be opened", code);
+	device->tail = tail(device, device->rate);
+	device->silence = 0;
+	Pa_SetStreamFinishedCallback(device->stream, finished);
+	atomic_store(&device->state, STATE_OPEN);
 }
 
 static void start_stream(struct device *device)
@@ -314,25 +412,13 @@ static void start_stream(struct device *device)
 	atomic_store(&device->state, STATE_STARTED);
 }
 
-static void wait_on(sem_t *semaphore, unsigned milliseconds)
+/* Whether the stream had played to its end. */
+static bool close_stream(struct device *device)
 {
-	struct timespec limit;
+	bool well = atomic_load(&device->complete);
 
-	clock_gettime(CLOCK_MONOTONIC, &limit);
-	limit.tv_sec += milliseconds / 1000;
-	limit.tv_nsec += (long)(milliseconds % 1000) * 1000000;
-	if (limit.tv_nsec >= 1000000000) {
-		limit.tv_sec++;
-		limit.tv_nsec -= 1000000000;
-	}
-	while (sem_clockwait(semaphore, CLOCK_MONOTONIC, &limit) == -1 && errno == EINTR)
-		;
-}
-
-static void close_stream(struct device *device)
-{
 	if (!device->stream)
-		return;
+		return false;
 	/* Pa_CloseStream cancels a running callback thread; the callback's own
 	 * paAbort is gentler and comes within one buffer */
 	if (atomic_load(&device->state) == STATE_STARTED && !atomic_load(&device->finished))
@@ -340,6 +426,7 @@ static void close_stream(struct device *device)
 	Pa_CloseStream(device->stream);
 	device->stream = NULL;
 	atomic_store(&device->state, STATE_CLOSED);
+	return well;
 }
 
 static void *device_main(void *userdata)
@@ -347,13 +434,16 @@ static void *device_main(void *userdata)
 	struct device *device = userdata;
 	enum request request;
 
+	opening = device;
 	do {
-		while (sem_wait(&device->go) == -1 && errno == EINTR)
-			;
+		bool woken = wait_on(&device->go, device->hold_due ? HOLD_MILLISECONDS : 0);
+
 		request = atomic_exchange(&device->request, REQUEST_NONE);
+		if (atomic_exchange(&device->server_gone, false))
+			close_chime(device);
 		switch (request) {
 		case REQUEST_PREPARE:
-			library_start(device);
+			device->hold_due = library_start(device);
 			break;
 		case REQUEST_OPEN:
 			open_stream(device);
@@ -362,10 +452,18 @@ static void *device_main(void *userdata)
 			start_stream(device);
 			break;
 		case REQUEST_CLOSE:
+			device->hold_due = close_stream(device);
+			break;
 		case REQUEST_QUIT:
 			close_stream(device);
+			chime_stop(device->chime);
+			close_chime(device);
 			break;
 		case REQUEST_NONE:
+			if (!woken) {
+				device->hold_due = false;
+				hold(device);
+			}
 			continue;
 		}
 		atomic_store(&device->answered, true);
@@ -389,6 +487,7 @@ static unsigned elapsed(const struct timespec *since)
 static struct device *device_free(struct device *device)
 {
 	if (device) {
+		chime_free(device->chime);
 		sem_destroy(&device->go);
 		ring_clear(&device->ring);
 		free(device);
@@ -407,7 +506,10 @@ static int device_new(struct audio *audio, struct device **ret_device)
 	atomic_init(&device->answered, true);
 	device->wake = audio->wake;
 	device->name = audio->device_name;
+	device->hold = audio->hold;
 	r = ring_init(&device->ring, RING_SAMPLES);
+	if (r == 0)
+		r = chime_new(audio->wake, &device->chime);
 	if (r == 0)
 		r = -pthread_create(&device->thread, NULL, device_main, device);
 	if (r < 0) {
@@ -445,7 +547,10 @@ static bool await(struct audio *audio, struct device *device, unsigned milliseco
 static void abandon(struct audio *audio, struct device *device)
 {
 	atomic_store(&device->cut, true);
+	chime_stop(device->chime);
+	pthread_mutex_lock(&audio->lock);
 	atomic_store(&audio->device, NULL);
+	pthread_mutex_unlock(&audio->lock);
 	audio->abandoned[audio->abandoned_count++] = device;
 	audio->failed = true;
 }
@@ -474,13 +579,15 @@ static void end_returned(struct audio *audio)
 	}
 }
 
-int audio_new(const char *device_name, sem_t *wake, struct audio **ret_audio)
+int audio_new(const char *device_name, enum tts_hold hold, sem_t *wake,
+	      struct audio **ret_audio)
 {
 	struct audio *audio = calloc(1, sizeof(*audio));
 
 	if (!audio)
 		return -ENOMEM;
 	audio->wake = wake;
+	audio->hold = hold;
 	if (device_name) {
 		audio->device_name = strdup(device_name);
 		if (!audio->device_name) {
@@ -488,6 +595,7 @@ int audio_new(const char *device_name, sem_t *wake, struct audio **ret_audio)
 			return -ENOMEM;
 		}
 	}
+	pthread_mutex_init(&audio->lock, NULL);
 	*ret_audio = audio;
 	return 0;
 }
@@ -507,6 +615,7 @@ bool audio_free(struct audio *audio)
 	/* an abandoned device reads the name */
 	if (clean)
 		free(audio->device_name);
+	pthread_mutex_destroy(&audio->lock);
 	free(audio);
 	return clean;
 }
@@ -636,7 +745,7 @@ void audio_start(struct audio *audio)
 {
 	struct device *device = atomic_load(&audio->device);
 
-	if (!device || audio->started)
+	if (!device || audio->started || chime_sounding(device->chime))
 		return;
 	audio->started = true;
 	audio->progress = 0;
@@ -693,10 +802,43 @@ void audio_wait(struct audio *audio)
 
 void audio_cut(struct audio *audio)
 {
-	struct device *device = atomic_load(&audio->device);
+	struct device *device;
 
+	pthread_mutex_lock(&audio->lock);
+	device = atomic_load(&audio->device);
 	if (device)
 		atomic_store(&device->cut, true);
+	pthread_mutex_unlock(&audio->lock);
+}
+
+bool audio_play(struct audio *audio, enum tts_sound sound)
+{
+	struct device *device;
+	bool taken;
+
+	pthread_mutex_lock(&audio->lock);
+	device = atomic_load(&audio->device);
+	taken = device && chime_play(device->chime, sound);
+	pthread_mutex_unlock(&audio->lock);
+	return taken;
+}
+
+bool audio_take_missed(struct audio *audio, enum tts_sound *ret_sound)
+{
+	struct device *device = atomic_load(&audio->device);
+
+	return device && chime_take_missed(device->chime, ret_sound);
+}
+
+void audio_hush(struct audio *audio)
+{
+	struct device *device;
+
+	pthread_mutex_lock(&audio->lock);
+	device = atomic_load(&audio->device);
+	if (device)
+		chime_stop(device->chime);
+	pthread_mutex_unlock(&audio->lock);
 }
 
 void audio_uncut(struct audio *audio)

@@ -10,7 +10,7 @@
  * its ring and its memory, its callback is silenced for good, and a new device
  * thread takes its place.
  *
- * All functions belong to one thread, except audio_cut.
+ * All functions belong to one thread, except audio_cut and audio_play.
  */
 #ifndef TTS_AUDIO_H
 #define TTS_AUDIO_H
@@ -23,12 +23,14 @@ struct audio;
 
 /* `wake` is posted whenever something changed that the caller may wait for.
  * It must outlive every device thread; see audio_free. */
-int audio_new(const char *device_name, sem_t *wake, struct audio **ret_audio);
+int audio_new(const char *device_name, enum tts_hold hold, sem_t *wake,
+	      struct audio **ret_audio);
 /* True: everything is gone, and `wake` with it may go. False: an abandoned
  * device thread still holds on; `wake` must stay. */
 bool audio_free(struct audio *audio);
 
-/* Lets the device thread look for sound cards ahead of the first utterance. */
+/* Lets the device thread look for sound cards, and take hold of one, ahead of the
+ * first utterance. */
 void audio_prepare(struct audio *audio);
 /* Opens a stream for samples at `rate`; `ret_rate` is the rate that the device
  * takes. `search` allows, where no stream can be opened, a slow new search for
@@ -42,7 +44,8 @@ size_t audio_write(struct audio *audio, const int16_t *samples, size_t count);
 void audio_mark(struct audio *audio);
 /* Whether that sample has been handed to the device. */
 bool audio_mark_reached(const struct audio *audio);
-/* Asks the device to play; called when enough is written to fill its buffer. */
+/* Asks the device to play, once no short sound plays; called, again and again, from
+ * when enough is written to fill its buffer. */
 void audio_start(struct audio *audio);
 /* No more samples will be written. */
 void audio_end(struct audio *audio);
@@ -55,6 +58,14 @@ enum audio_progress {
 enum audio_progress audio_progress(struct audio *audio, struct tts_error *error);
 /* Sleeps until something changed, 100 ms at most. */
 void audio_wait(struct audio *audio);
+
+/* Plays a short sound beside the stream, at once. False: the sound card is not held;
+ * it has to go through the stream. From any thread. */
+bool audio_play(struct audio *audio, enum tts_sound sound);
+/* A sound that audio_play took and that could not be played after all. */
+bool audio_take_missed(struct audio *audio, enum tts_sound *ret_sound);
+/* Cuts a short sound; from any thread. */
+void audio_hush(struct audio *audio);
 
 /* Silence, within one buffer; sticks until audio_uncut. From any thread. */
 void audio_cut(struct audio *audio);

@@ -358,10 +358,11 @@ static void session_run(struct tts *tts, struct utterance *utterance)
 	if (opened && !tts->wav) {
 		if (played && session_goes_on(&session)) {
 			audio_end(tts->audio);
-			audio_start(tts->audio);
 			while (session_goes_on(&session) &&
-			       audio_progress(tts->audio, &session.error) == AUDIO_PLAYING)
+			       audio_progress(tts->audio, &session.error) == AUDIO_PLAYING) {
+				audio_start(tts->audio);
 				audio_wait(tts->audio);
+			}
 		}
 		if (session.failed)
 			audio_cut(tts->audio);
@@ -381,6 +382,38 @@ static void session_run(struct tts *tts, struct utterance *utterance)
 	utterance_free(utterance);
 }
 
+/* Whether speech plays or waits; under the lock. */
+static bool speaking(const struct tts *tts)
+{
+	return tts->queue.utterances || (tts->current && !atomic_load(&tts->cancelled));
+}
+
+static int enqueue_sound(struct tts *tts, enum tts_sound sound)
+{
+	struct utterance *utterance = utterance_sound(sound);
+	bool taken;
+
+	if (!utterance)
+		return -ENOMEM;
+	pthread_mutex_lock(&tts->lock);
+	taken = !speaking(tts) && queue_push(&tts->queue, QUEUE_SOUND, utterance);
+	pthread_mutex_unlock(&tts->lock);
+	if (taken)
+		sem_post(tts->wake);
+	else
+		utterance_free(utterance);
+	return 0;
+}
+
+/* A sound that the chime could not play goes the long way. */
+static void take_missed_sound(struct tts *tts)
+{
+	enum tts_sound sound;
+
+	if (tts->audio && audio_take_missed(tts->audio, &sound))
+		enqueue_sound(tts, sound);
+}
+
 static void *speaker_main(void *userdata)
 {
 	struct tts *tts = userdata;
@@ -392,6 +425,7 @@ static void *speaker_main(void *userdata)
 		bool quit;
 
 		atomic_fetch_add(&tts->beats, 1);
+		take_missed_sound(tts);
 		pthread_mutex_lock(&tts->lock);
 		quit = tts->quit;
 		utterance = quit ? NULL : queue_pop(&tts->queue);
@@ -558,14 +592,10 @@ void tts_stop(struct tts *tts)
 	pthread_mutex_lock(&tts->lock);
 	dropped = silence(tts, true);
 	pthread_mutex_unlock(&tts->lock);
+	if (tts->audio)
+		audio_hush(tts->audio);
 	free_list(dropped);
 	sem_post(tts->wake);
-}
-
-/* Whether speech plays or waits; under the lock. */
-static bool speaking(const struct tts *tts)
-{
-	return tts->queue.utterances || (tts->current && !atomic_load(&tts->cancelled));
 }
 
 bool tts_speaking(const struct tts *tts)
@@ -592,22 +622,11 @@ bool tts_alive(struct tts *tts)
 
 int tts_play(struct tts *tts, enum tts_sound sound)
 {
-	struct utterance *utterance;
-	bool taken;
-
 	if (sounds_render(sound, tts->synthesis_rate, NULL, 0) < 0)
 		return -EINVAL;
-	utterance = utterance_sound(sound);
-	if (!utterance)
-		return -ENOMEM;
-	pthread_mutex_lock(&tts->lock);
-	taken = !speaking(tts) && queue_push(&tts->queue, QUEUE_SOUND, utterance);
-	pthread_mutex_unlock(&tts->lock);
-	if (taken)
-		sem_post(tts->wake);
-	else
-		utterance_free(utterance);
-	return 0;
+	if (tts->audio && !tts_speaking(tts) && audio_play(tts->audio, sound))
+		return 0;
+	return enqueue_sound(tts, sound);
 }
 
 /* --- settings ------------------------------------------------------------------------- */
@@ -792,7 +811,7 @@ int tts_open(const struct tts_options *options, struct tts **ret_tts, struct tts
 	if (options->wav_path)
 		r = wav_open(options->wav_path, tts->synthesis_rate, &tts->wav, &problem);
 	else
-		r = audio_new(options->device, tts->wake, &tts->audio);
+		r = audio_new(options->device, options->hold, tts->wake, &tts->audio);
 	if (!r)
 		r = start_thread(tts);
 	if (r)

@@ -33,9 +33,18 @@ struct tts_error {
 
 struct tts;
 
+/* When the sound card is held open, prepared and silent, so that a short sound is
+ * heard at once. */
+enum tts_hold {
+	TTS_HOLD_SHARED,	/* where other programs can play beside it */
+	TTS_HOLD_ALWAYS,	/* even where they cannot */
+	TTS_HOLD_NEVER,
+};
+
 struct tts_options {
 	const char *wav_path;	/* write what would be played here instead; NULL: play */
 	const char *device;	/* PortAudio device name or part of it; NULL: default */
+	enum tts_hold hold;
 	const char *voice;	/* eSpeak NG voice or language; NULL: "en" */
 	unsigned rate;		/* words a minute, 80 to 900; 0: 175 */
 	unsigned pitch;		/* 0 to 100; 50 is the voice's own */
@@ -78,7 +87,9 @@ enum tts_sound {
 	TTS_SOUND_PAUSE,	/* lens covered */
 	TTS_SOUND_RESUME,	/* lens uncovered */
 };
-/* Mixed over nothing and cutting nothing short: dropped while speech plays. */
+/* Heard within milliseconds where the sound card is held; else after it is opened.
+ * Dropped while speech plays or waits; after a stop it is played beside what is
+ * still on its way out. The next sound cuts it short; speech waits for its end. */
 int tts_play(struct tts *tts, enum tts_sound sound);
 
 int tts_set_voice(struct tts *tts, const char *voice, struct tts_error *error);

@@ -199,6 +199,65 @@ def jack_latency(jack):
               f"most {max(ms) / buffer:.1f}")
 
 
+def jack_press(jack):
+    """Short sounds on the stream that is held for them, alone and over speech that
+    has just been stopped; as the listener's side recorded them."""
+    speak(["sound 3", "sleep 300"], "wav=" + file("press.wav"))
+    press = np.trim_zeros(wav(file("press.wav"))) / 32768
+    env = card(jack)
+    tap = subprocess.Popen([TAP, file("heard.raw")], stdin=subprocess.PIPE, text=True,
+                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env)
+    script, rounds = ["sleep 1000"], 8
+    for i in range(rounds):
+        script += ["sound 3", f"sleep {1100 + 37 * i}"]
+    alone = speak(script, env=env)
+    script = ["sleep 1000"]
+    for i in range(rounds):
+        script += ["say " + LONG, "await started", f"sleep {900 + 37 * i}", "stop", "sound 3",
+                   "sleep 1500"]
+    script += ["sound 3", "say " + SENTENCE, "await finished"]
+    after = speak(script, env=env)
+    heard = [int(line.split()[1]) for line in tap.communicate("")[0].splitlines()
+             if line.startswith("on")]
+    got = np.fromfile(file("heard.raw"), "<f4")
+    product = np.correlate(got, press, "valid")
+    energy = np.convolve(got ** 2, np.ones(len(press)), "valid")
+    # alike in every sample, to within the steps of 16 bits
+    at = np.flatnonzero(energy - 2 * product + (press ** 2).sum() < len(press) * 2 ** -28)
+    begun = [int(line.split()[0]) for line in alone.stdout.splitlines()
+             if line.endswith("> sound")]
+    # the eight alone, the one before the last sentence, and the eight after a stop
+    # but for those that the last buffer of speech overlaps
+    report("each press is heard whole and once",
+           len(at) >= rounds + 1 and np.diff(at).min() > len(press) and
+           len([t for t in at if t < at[0] + 12 * jack.rate]) >= rounds and
+           len(lines(after, "finished")) == 1, (len(at), list(at), after.stdout))
+    ms = [(min([t for t in heard if t > a], default=0) - a) / 1000 for a in begun]
+    print(f"# press to sound heard: median {statistics.median(ms):.1f} ms, most {max(ms):.1f} ms, "
+          f"of which the server's wait for its next buffer takes up to {512e3 / jack.rate:.1f} ms")
+
+
+def jack_gone_at_rest(jack):
+    """The stream that is held goes with its server; a press is heard all the same."""
+    env = card(jack)
+    driver = subprocess.Popen([SPEAK], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                              stderr=subprocess.PIPE, env=env)
+    driver.stdin.write("sleep 1000\nsound 3\nsleep 1000\n")
+    driver.stdin.flush()
+    time.sleep(3)
+    jack.stop()
+    jack.start()
+    tap = subprocess.Popen([TAP, file("heard.raw")], stdin=subprocess.PIPE, text=True,
+                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env)
+    time.sleep(1)
+    out, _ = driver.communicate("sound 3\nsleep 4000\nsound 3\nsleep 1000\nsay " + SENTENCE +
+                                "\nawait finished\n", timeout=60)
+    heard = tap.communicate("")[0]
+    report("after the server was started again a press and a sentence are heard",
+           heard.count("on ") >= 3 and " finished " in out and driver.returncode == 0,
+           heard + out)
+
+
 def jack_resampled(jack):
     done = speak_to(jack, ["say " + SENTENCE, "await finished"], False)
     got = np.trim_zeros(np.fromfile(file("capture.raw"), "<f4")).astype(float)
@@ -275,7 +334,8 @@ def main():
         no_card()
         hung_card()
         if available() and os.path.exists(TAP):
-            for rate, tests in ((22050, (jack_exact, jack_latency, jack_gone)),
+            for rate, tests in ((22050, (jack_exact, jack_press, jack_latency,
+                                         jack_gone_at_rest, jack_gone)),
                                 (48000, (jack_resampled,))):
                 jack = Jack(T, rate)
                 try:
