@@ -316,32 +316,41 @@ static PaDeviceIndex find_device(struct device *device)
 	return paNoDevice;
 }
 
-/* Opens at the rate asked for, or at the next best that the device takes; without a
- * callback where `callback` is NULL. */
-static PaError open_any(struct device *device, PaStreamCallback *callback, PaStream **ret_stream,
-			unsigned *rate)
+/* Without a callback where `callback` is NULL. */
+static PaError open_at(struct device *device, PaStreamCallback *callback, unsigned rate,
+		       PaStream **ret_stream)
 {
 	PaStreamParameters parameters = {
 		.device = find_device(device), .channelCount = 1, .sampleFormat = paInt16,
 	};
-	const PaDeviceInfo *info;
-	unsigned rates[4] = { *rate, 0, 48000, 44100 };
-	PaError code = paInvalidDevice;
 
 	if (parameters.device == paNoDevice)
-		return code;
-	info = Pa_GetDeviceInfo(parameters.device);
-	parameters.suggestedLatency = info->defaultHighOutputLatency;
+		return paInvalidDevice;
+	parameters.suggestedLatency =
+		Pa_GetDeviceInfo(parameters.device)->defaultHighOutputLatency;
 	if (parameters.suggestedLatency < LATENCY_SECONDS)
 		parameters.suggestedLatency = LATENCY_SECONDS;
 	if (parameters.suggestedLatency > LATENCY_SECONDS_LIMIT)
 		parameters.suggestedLatency = LATENCY_SECONDS_LIMIT;
-	rates[1] = (unsigned)info->defaultSampleRate;
+	return Pa_OpenStream(ret_stream, NULL, &parameters, rate, rate / BUFFERS_PER_SECOND,
+			     paClipOff, callback, device);
+}
+
+/* At the rate asked for, or at the next best that the device takes. */
+static PaError open_any(struct device *device, PaStreamCallback *callback, PaStream **ret_stream,
+			unsigned *rate)
+{
+	PaDeviceIndex index = find_device(device);
+	unsigned rates[4] = { *rate, 0, 48000, 44100 };
+	PaError code = paInvalidDevice;
+
+	if (index == paNoDevice)
+		return code;
+	rates[1] = (unsigned)Pa_GetDeviceInfo(index)->defaultSampleRate;
 	for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
 		if (i && (!rates[i] || rates[i] == rates[0]))
 			continue;
-		code = Pa_OpenStream(ret_stream, NULL, &parameters, rates[i],
-				     rates[i] / BUFFERS_PER_SECOND, paClipOff, callback, device);
+		code = open_at(device, callback, rates[i], ret_stream);
 		if (code == paNoError) {
 			*rate = rates[i];
 			return code;
@@ -365,9 +374,7 @@ static void hold(struct device *device)
 	if (open_any(device, NULL, &stream, &rate) != paNoError)
 		return;
 	if (!device->exclusive) {
-		unsigned ignored = rate;
-
-		device->exclusive = open_any(device, NULL, &second, &ignored) != paNoError;
+		device->exclusive = open_at(device, NULL, rate, &second) != paNoError;
 		if (!device->exclusive)
 			Pa_CloseStream(second);
 	}
@@ -436,7 +443,8 @@ static void *device_main(void *userdata)
 
 	opening = device;
 	do {
-		bool woken = wait_on(&device->go, device->hold_due ? HOLD_MILLISECONDS : 0);
+		bool woken = wait_on(&device->go, device->hold_due && !device->stream ?
+				     HOLD_MILLISECONDS : 0);
 
 		request = atomic_exchange(&device->request, REQUEST_NONE);
 		if (atomic_exchange(&device->server_gone, false))
@@ -460,7 +468,7 @@ static void *device_main(void *userdata)
 			close_chime(device);
 			break;
 		case REQUEST_NONE:
-			if (!woken) {
+			if (!woken && !device->stream) {
 				device->hold_due = false;
 				hold(device);
 			}

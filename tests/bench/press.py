@@ -71,7 +71,7 @@ def main():
         try:
             for state, warm in (("cold", 0), ("warm", 60)):
                 with Camera(config=CONFIG.replace("warm = 1", f"warm = {warm}"),
-                            arguments=("--set", "speech.wav=")) as camera:
+                            arguments=("--set", "sounds.hold=always", "--set", "speech.wav=")) as camera:
                     press(camera)
                     for _ in range(COUNT):
                         if state == "cold":

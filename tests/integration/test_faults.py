@@ -248,7 +248,9 @@ def played(**options):
             data = array.array("h", data[:len(data) // 2 * 2])
             return sum(1 for sample in data if sample)
         try:
-            with daemon("--set", "speech.wav=", "--set", "speech.route=own", environment={
+            # the file that is the sound card is emptied by whoever opens it next
+            with daemon("--set", "speech.wav=", "--set", "speech.route=own",
+                        "--set", "sounds.hold=never", environment={
                     **jack.alsa(), **options}) as served:
                 served.set_property("Rate", 175)
                 yield served, jack, sounded

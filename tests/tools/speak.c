@@ -8,7 +8,7 @@
  *   voice NAME   rate N   pitch N   volume N
  *   sleep MILLISECONDS   await started|finished|stopped|failed|device   voices
  *
- * Arguments: option=value for wav, device, voice, rate, pitch, volume.
+ * Arguments: option=value for wav, device, hold (a number), voice, rate, pitch, volume.
  */
 #include "tts/tts.h"
 
@@ -131,6 +131,8 @@ int main(int count, char **arguments)
 			options.wav_path = value;
 		else if (!strcmp(arguments[i], "device"))
 			options.device = value;
+		else if (!strcmp(arguments[i], "hold"))
+			options.hold = (enum tts_hold)atoi(value);
 		else if (!strcmp(arguments[i], "voice"))
 			options.voice = value;
 		else if (!strcmp(arguments[i], "rate"))

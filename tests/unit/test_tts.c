@@ -18,7 +18,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <alsa/asoundlib.h>
 #include <cmocka.h>
+#include <dlfcn.h>
+#include <stdatomic.h>
 
 #include "tts/tts.h"
 
@@ -57,6 +60,8 @@ static struct tts_event await(struct tts *tts, enum tts_event_kind kind, uint64_
 
 	do {
 		event = next_event(tts);
+		if (event.kind == TTS_EVENT_FAILED && event.utterance == utterance && kind != event.kind)
+			fail_msg("%s", event.message);
 	} while (event.kind != kind || event.utterance != utterance);
 	return event;
 }
@@ -421,6 +426,150 @@ static void says_once_why_there_is_no_sound(void **state)
 	tts_free(tts);
 }
 
+/* PortAudio's way to the card: counted, and one at a time when told so. */
+static _Atomic int handles, most_handles, openings;
+static _Atomic bool exclusive;
+
+int snd_pcm_open(snd_pcm_t **handle, const char *name, snd_pcm_stream_t stream, int mode)
+{
+	int (*next)(snd_pcm_t **, const char *, snd_pcm_stream_t, int);
+	int r;
+
+	if (exclusive && handles > 0)
+		return -EBUSY;
+	*(void **)&next = dlsym(RTLD_NEXT, "snd_pcm_open");
+	r = next(handle, name, stream, mode);
+	handles += r == 0;
+	openings += r == 0;
+	most_handles = handles > most_handles ? handles : most_handles;
+	return r;
+}
+
+int snd_pcm_close(snd_pcm_t *handle)
+{
+	int (*next)(snd_pcm_t *);
+
+	*(void **)&next = dlsym(RTLD_NEXT, "snd_pcm_close");
+	handles--;
+	return next(handle);
+}
+
+static void rest(unsigned milliseconds)
+{
+	struct timespec time = { milliseconds / 1000, milliseconds % 1000 * 1000000 };
+
+	nanosleep(&time, NULL);
+}
+
+/* Until the card is held, or let go, and has been for a moment. */
+static void await_handles(int count)
+{
+	int steady = 0;
+
+	for (int i = 0; i < LIMIT_MILLISECONDS / 50 && steady < 10; i++) {
+		rest(50);
+		steady = handles == count ? steady + 1 : 0;
+	}
+	assert_int_equal(handles, count);
+}
+
+static struct tts *open_held(enum tts_hold hold)
+{
+	struct tts_options options = { .hold = hold, .pitch = 50, .volume = 100 };
+	struct tts *tts;
+
+	alsa("pcm.default { type null }");
+	assert_int_equal(tts_open(&options, &tts, NULL), 0);
+	return tts;
+}
+
+static void says(struct tts *tts, const char *text)
+{
+	uint64_t id;
+
+	assert_int_equal(tts_say(tts, text, TTS_NEXT, NULL, &id, NULL), 0);
+	await(tts, TTS_EVENT_FINISHED, id);
+}
+
+static void a_card_that_others_can_use_too_is_held(void **state)
+{
+	struct tts *tts = open_held(TTS_HOLD_SHARED);
+	int before;
+
+	(void)state;
+	await_handles(1);
+	before = openings;
+	for (int i = 0; i < 20; i++) {
+		assert_int_equal(tts_play(tts, (enum tts_sound)(i % 6)), 0);
+		rest((unsigned)i * 7 % 50);
+		if (i % 5 == 4)
+			tts_stop(tts);
+	}
+	rest(500);
+	/* no sound needs the card opened again */
+	assert_int_equal(openings, before);
+	says(tts, "Speech opens it beside.");
+	assert_int_equal(most_handles, 2);
+	await_handles(1);
+	tts_free(tts);
+	assert_int_equal(handles, 0);
+}
+
+static void a_card_for_one_is_let_go_at_rest(void **state)
+{
+	struct tts *tts;
+	int before;
+
+	(void)state;
+	exclusive = true;
+	tts = open_held(TTS_HOLD_SHARED);
+	await_handles(0);
+	before = openings;
+	assert_int_equal(tts_play(tts, TTS_SOUND_PRESS), 0);
+	says(tts, "Each opens it anew.");
+	assert_true(openings > before);
+	await_handles(0);
+	tts_free(tts);
+	exclusive = false;
+}
+
+static void a_card_for_one_is_held_when_asked_and_gives_way_to_speech(void **state)
+{
+	struct tts *tts;
+	int before;
+
+	(void)state;
+	exclusive = true;
+	tts = open_held(TTS_HOLD_ALWAYS);
+	await_handles(1);
+	before = openings;
+	assert_int_equal(tts_play(tts, TTS_SOUND_PRESS), 0);
+	rest(500);
+	assert_int_equal(openings, before);
+	says(tts, "Speech takes its place.");
+	says(tts, "And once more.");
+	await_handles(1);
+	before = openings;
+	assert_int_equal(tts_play(tts, TTS_SOUND_PRESS), 0);
+	rest(500);
+	assert_int_equal(openings, before);
+	tts_free(tts);
+	assert_int_equal(handles, 0);
+	exclusive = false;
+}
+
+static void a_card_is_never_held_when_not_wanted(void **state)
+{
+	struct tts *tts = open_held(TTS_HOLD_NEVER);
+
+	(void)state;
+	await_handles(0);
+	assert_int_equal(tts_play(tts, TTS_SOUND_PRESS), 0);
+	says(tts, "It is opened for this.");
+	await_handles(0);
+	tts_free(tts);
+}
+
 static void survives_storms_at_a_sound_card(void **state)
 {
 	struct tts *tts;
@@ -475,6 +624,10 @@ int main(void)
 		cmocka_unit_test(survives_storms_into_a_file),
 		cmocka_unit_test(speaks_the_same_after_being_stopped),
 		cmocka_unit_test(says_once_why_there_is_no_sound),
+		cmocka_unit_test(a_card_that_others_can_use_too_is_held),
+		cmocka_unit_test(a_card_for_one_is_let_go_at_rest),
+		cmocka_unit_test(a_card_for_one_is_held_when_asked_and_gives_way_to_speech),
+		cmocka_unit_test(a_card_is_never_held_when_not_wanted),
 		cmocka_unit_test(survives_storms_at_a_sound_card),
 	};
 
