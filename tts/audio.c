@@ -18,6 +18,9 @@
  * and lends it to a chime (chime.h). Whether a card takes two streams is tried
  * once; one that does not belongs to other programs while nothing is said, unless
  * the user wants it held all the same: then the chime gives way to each utterance.
+ * ALSA's JACK plug-in counts as such a card: a prepared stream wakes its thread at
+ * every period, and libjack may crash or hang over a client whose server has gone
+ * when it is closed after another was opened.
  */
 #include "tts/audio.h"
 #include "tts/chime.h"
@@ -71,6 +74,7 @@ struct device {
 	char message[256];
 	PaStream *stream;
 	_Atomic bool server_gone;	/* JACK's */
+	bool jack;			/* the device thread's: the card is JACK's */
 	bool hold_due;			/* the device thread's: at rest it looks after the chime */
 	bool exclusive;			/* the device thread's: the card takes one stream only */
 
@@ -140,9 +144,8 @@ static void quiet(void)
  * prints when there is none, and asking for one costs 0.15 s. PortAudio has no
  * setting for that, so the one function that it asks with is answered here for
  * the client name that it uses. ALSA's JACK plug-in is passed on, and what it does
- * not ask is asked for it: to be told when the server goes. libjack crashes when a
- * client of a server that has gone is closed after another was opened, so a stream
- * that is held must go at once.
+ * not ask is asked for it: to be told when the server goes, so that a stream that
+ * is held goes at once.
  */
 static _Thread_local struct device *opening;
 
@@ -178,8 +181,10 @@ void *jack_client_open(const char *name, unsigned options, unsigned *status, ...
 	va_end(rest);
 	client = next(name, options, status, server);
 	*(void **)&on_shutdown = dlsym(RTLD_NEXT, "jack_on_shutdown");
-	if (client && on_shutdown && opening)
+	if (client && on_shutdown && opening) {
+		opening->jack = true;
 		on_shutdown(client, server_gone, opening);
+	}
 	return client;
 }
 
@@ -279,7 +284,7 @@ static bool library_start(struct device *device)
 	if (library_ready && !device->search)
 		return true;
 	close_chime(device);
-	device->exclusive = false;
+	device->exclusive = device->jack = false;
 	atomic_store(&device->in_library, true);
 	quiet();
 	if (library_ready)
@@ -373,6 +378,7 @@ static void hold(struct device *device)
 	close_chime(device);
 	if (open_any(device, NULL, &stream, &rate) != paNoError)
 		return;
+	device->exclusive = device->exclusive || device->jack;
 	if (!device->exclusive) {
 		device->exclusive = open_at(device, NULL, rate, &second) != paNoError;
 		if (!device->exclusive)
