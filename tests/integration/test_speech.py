@@ -66,7 +66,7 @@ def speak_to(jack, script, exact=True, ears=None):
     for _ in range(3):
         tap = subprocess.Popen([*REALTIME, TAP], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                text=True, stderr=subprocess.DEVNULL, env=jack.env)
-        done = speak(script, env=card(jack, exact))
+        done = speak(script, ALONE, env=card(jack, exact))
         heard = tap.communicate("")[0].splitlines()
         if "The sound card does not answer." not in done.stdout:
             break
