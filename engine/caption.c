@@ -24,6 +24,7 @@ struct caption_writer {
 	unsigned cells;
 	struct generation *generation;
 	struct confidence_view *view;	/* NULL without confidence */
+	float unfamiliarity;
 	struct engine_result result;
 	struct engine_caption captions[LIMIT_ALTERNATIVES];
 	struct engine_word words[LIMIT_ALTERNATIVES][LIMIT_WORDS];
@@ -138,36 +139,28 @@ static enum engine_band band_of(const struct caption_writer *writer,
 		confidence_parameters(writer->config.confidence);
 	float refused = options->refused > 0.0f ? options->refused : parameters->refused;
 
-	if (confidence < refused)
+	/* confidence was learnt from photos; of other pictures it says little */
+	if (confidence < refused ||
+	    (parameters->strange > 0.0f && writer->unfamiliarity > parameters->strange))
 		return ENGINE_BAND_REFUSED;
-	return confidence < sure_bound(writer, options) ? ENGINE_BAND_UNSURE : ENGINE_BAND_SURE;
+	return confidence < sure_bound(writer, options) || writer->unfamiliarity > 1.0f ?
+		ENGINE_BAND_UNSURE : ENGINE_BAND_SURE;
 }
 
 /* Finds the sure part of a caption that is not sure, and writes its sentence. */
 static void write_part(struct caption_writer *writer, size_t number, size_t candidate,
+		       const struct hypothesis *hypothesis,
 		       const struct engine_caption_options *options)
 {
 	struct engine_caption *caption = &writer->captions[number];
 	const char *texts[LIMIT_WORDS];
-	size_t count = 0, article = SIZE_MAX;
 	part_words part = confidence_view_sure_part(writer->view, candidate,
 		sure_bound(writer, options), &caption->sure_part_confidence);
 
 	if (!part)
 		return;
-	for (size_t i = 0; i < caption->word_count; i++) {
-		const char *text = caption->words[i].text;
-
-		if (!(part >> i & 1))
-			continue;
-		/* "an orange cat" without its colour is "a cat" */
-		if (article + 1 == count && i > 0 && !(part >> (i - 1) & 1))
-			texts[article] = strchr("aeiou", text[0]) ? "an" : "a";
-		if (strcmp(text, "a") == 0 || strcmp(text, "an") == 0)
-			article = count;
-		texts[count++] = text;
-	}
-	sentence_write(texts, count, true, writer->parts[number]);
+	sentence_write(texts, part_texts(writer->config.vocabulary, hypothesis, part, texts), true,
+		       writer->parts[number]);
 	caption->sure_part = writer->parts[number];
 }
 
@@ -212,8 +205,8 @@ static void write_caption(struct caption_writer *writer, size_t number, size_t c
 		caption->confidence = confidence_view_caption(writer->view, candidate,
 							      CONFIDENCE_WHOLE);
 		caption->band = band_of(writer, options, caption->confidence);
-		if (caption->band != ENGINE_BAND_SURE)
-			write_part(writer, number, candidate, options);
+		if (caption->band != ENGINE_BAND_SURE && writer->unfamiliarity <= 1.0f)
+			write_part(writer, number, candidate, hypothesis, options);
 	}
 }
 
@@ -285,7 +278,7 @@ static size_t find_things(struct caption_writer *writer)
 }
 
 /* The first caption's doubts, gravest first. */
-static size_t find_reasons(struct caption_writer *writer, size_t candidate, float unfamiliarity)
+static size_t find_reasons(struct caption_writer *writer, size_t candidate)
 {
 	float signals[CONFIDENCE_SIGNALS];
 	size_t count = 0;
@@ -295,7 +288,7 @@ static size_t find_reasons(struct caption_writer *writer, size_t candidate, floa
 	confidence_view_signals(writer->view, candidate, CONFIDENCE_WHOLE, signals);
 	if (signals[CONFIDENCE_QUALITY] >= 0.5f)
 		writer->reasons[count++] = ENGINE_REASON_QUALITY;
-	if (unfamiliarity > 1.0f)
+	if (writer->unfamiliarity > 1.0f)
 		writer->reasons[count++] = ENGINE_REASON_UNFAMILIAR;
 	if (signals[CONFIDENCE_AGREEMENT] < 0.5f)
 		writer->reasons[count++] = ENGINE_REASON_DISAGREEMENT;
@@ -325,7 +318,7 @@ int caption_write(struct caption_writer *writer, const struct engine_features *f
 	if (status != 0)
 		return status;
 	status = generation_run(writer->generation, features, &chosen,
-				writer->view && search ? GENERATION_CROWD : 0, &hypotheses, &count,
+				writer->view && search ? CONFIDENCE_CROWD : 0, &hypotheses, &count,
 				error);
 	if (status != 0)
 		return status;
@@ -334,6 +327,7 @@ int caption_write(struct caption_writer *writer, const struct engine_features *f
 	if (writer->view) {
 		confidence_view_photo(writer->view, features, writer->config.class_count,
 				      chosen.quality);
+		writer->unfamiliarity = confidence_view_unfamiliarity(writer->view);
 		confidence_view_candidates(writer->view, hypotheses, count);
 		if (chosen.search == ENGINE_SEARCH_BEAM && !chosen.plain)
 			confidence_view_rank(writer->view, order);
@@ -353,11 +347,10 @@ int caption_write(struct caption_writer *writer, const struct engine_features *f
 		.reasons = writer->reasons,
 	};
 	if (writer->view) {
-		writer->result.unfamiliarity = confidence_view_distance(writer->view) /
-			confidence_parameters(writer->config.confidence)->distance_limit;
-		writer->result.thing_count = find_things(writer);
-		writer->result.reason_count = find_reasons(writer, picks[0],
-							   writer->result.unfamiliarity);
+		writer->result.unfamiliarity = writer->unfamiliarity;
+		if (writer->unfamiliarity <= 1.0f)
+			writer->result.thing_count = find_things(writer);
+		writer->result.reason_count = find_reasons(writer, picks[0]);
 	}
 	writer->result.timings.generate_ms = now_ms() - started;
 	*ret_result = &writer->result;

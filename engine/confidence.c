@@ -2,11 +2,12 @@
 /*
  * confidence.c: the signals, the two logistic models and the consensus.
  *
- * Consensus takes the candidate with the least expected loss (minimum Bayes
- * risk): candidates stand for what the decoder holds possible, the likeness of
- * two is CIDEr's cosine of n-grams, n-grams being weighed by the rarity of their
- * words. Doubtful detail costs, because each content word adds its confidence
- * less a bound: a word below the bound is better left out.
+ * The choice among the search's captions takes the one with the greatest score and
+ * sum, over its content words, of confidence less a bound: a word below the bound is
+ * better left out, so sure words win over doubtful detail. Confidence knows what
+ * the samples agree on, so this is the consensus, counted in words. Likeness to the
+ * other candidates (CIDEr's cosine of n-grams, weighed by the rarity of their words)
+ * is one of the signals of a caption.
  */
 #include "engine/confidence.h"
 
@@ -21,10 +22,10 @@
 #define CANDIDATES GENERATION_POOL
 #define ORDERS 4u		/* longest n-gram */
 
-/* Of the consensus; chosen on one half of the validation photos. */
-#define CONSENSUS_LIKENESS 4.0f
+/* Of the consensus; chosen on one half of the validation photos for the most right
+ * words where CIDEr-D does not fall. */
 #define CONSENSUS_WORDS 0.6f
-#define CONSENSUS_BOUND 0.6f
+#define CONSENSUS_BOUND 0.4f
 #define CONSENSUS_SHARPNESS 3.0f	/* of the beam's weights by score */
 #define CONSENSUS_LENGTH 72.0f		/* 2 sigma², sigma 6 words, as CIDEr-D has it */
 
@@ -53,6 +54,13 @@ struct candidate {
 	float norms[ORDERS];
 	unsigned content[LIMIT_WORDS];	/* places of the content words */
 	unsigned content_count;
+	/* of the content words, once they are asked for */
+	bool weighed;
+	float signals[LIMIT_WORDS][CONFIDENCE_WORD_SIGNALS];
+	float confidences[LIMIT_WORDS], logarithms[LIMIT_WORDS];
+	float likeness;			/* to the others; −1: not known yet */
+	bool spread_known;
+	float spreads[LIMIT_WORDS];	/* entropies of their attention maps */
 };
 
 struct confidence_view {
@@ -60,12 +68,13 @@ struct confidence_view {
 	unsigned cells;
 	struct vectors features;
 	float *logits;
-	float measures[CONFIDENCE_MEASURES], distance, head, quality;
+	float measures[CONFIDENCE_MEASURES], probes[CONFIDENCE_PROBES_MAX];
+	float distance, head, quality;
 	const struct hypothesis *hypotheses;
 	size_t count;
 	float votes;
 	struct candidate candidates[CANDIDATES];
-	float likeness[CANDIDATES];	/* to all others */
+	float weights[CANDIDATES];	/* of the candidates where they are compared */
 };
 
 /* --- Opening -------------------------------------------------------------------- */
@@ -224,6 +233,32 @@ static const float *read_floats(const struct gguf *file, const char *name, unsig
 	return values;
 }
 
+/* Models of before have none. */
+static int read_probes(const struct gguf *file, struct confidence_parameters *parameters,
+		       struct engine_error *error)
+{
+	const struct gguf_tensor *probes;
+	int status;
+
+	if (!gguf_find(file, "descry.confidence.strange"))
+		return 0;
+	status = gguf_get_f32(file, "descry.confidence.strange", &parameters->strange, error);
+	if (status == 0)
+		status = gguf_get_tensor(file, "confidence.probes", 2,
+					 (size_t[]){ 0, parameters->pool_size + 1 }, &probes, error);
+	if (status != 0)
+		return status;
+	if (probes->shape[0] > CONFIDENCE_PROBES_MAX || !isfinite(parameters->strange))
+		return engine_fail(error, ENGINE_BAD_MODEL,
+			"The model file %s has %zu probes; at most %u can be used, and "
+			"descry.confidence.strange must be a number.", gguf_name(file),
+			(size_t)probes->shape[0], CONFIDENCE_PROBES_MAX);
+	parameters->probe_count = (unsigned)probes->shape[0];
+	parameters->probes = read_floats(file, "confidence.probes", 2,
+		(size_t[]){ parameters->probe_count, parameters->pool_size + 1 }, &status, error);
+	return status;
+}
+
 int confidence_read(const struct gguf *file, const struct vocabulary *vocabulary,
 		    size_t pool_size, struct confidence **ret_confidence,
 		    struct engine_error *error)
@@ -289,6 +324,8 @@ int confidence_read(const struct gguf *file, const struct vocabulary *vocabulary
 			   &status, error);
 	caption = read_floats(file, "confidence.caption", 1, (size_t[]){ CONFIDENCE_SIGNALS + 1 },
 			      &status, error);
+	if (status == 0)
+		status = read_probes(file, &parameters, error);
 	if (status != 0)
 		return status;
 	memcpy(parameters.word, word, sizeof(parameters.word));
@@ -437,6 +474,12 @@ void confidence_view_photo(struct confidence_view *view, const struct engine_fea
 			parameters->stem_count);
 	measure(view, features->pool);
 	view->distance = measure_distance(view);
+	for (unsigned i = 0; i < parameters->probe_count; i++) {
+		const float *probe = parameters->probes + i * (parameters->pool_size + 1);
+
+		view->probes[i] = dot(probe, view->features.values, parameters->pool_size) +
+			probe[parameters->pool_size];
+	}
 	view->head = features->classes ? entropy(features->classes, class_count) : 0.0f;
 	view->quality = 0.0f;
 	for (size_t i = 0; quality && i < ENGINE_QUALITY_KINDS; i++)
@@ -446,6 +489,21 @@ void confidence_view_photo(struct confidence_view *view, const struct engine_fea
 float confidence_view_distance(const struct confidence_view *view)
 {
 	return view->distance;
+}
+
+float confidence_view_probe(const struct confidence_view *view, unsigned probe)
+{
+	return view->probes[probe];
+}
+
+float confidence_view_unfamiliarity(const struct confidence_view *view)
+{
+	const struct confidence_parameters *parameters = &view->confidence->parameters;
+	float most = view->distance / parameters->distance_limit;
+
+	for (unsigned i = 0; i < parameters->probe_count; i++)
+		most = fmaxf(most, view->probes[i]);
+	return most;
 }
 
 size_t confidence_view_detected(const struct confidence_view *view, unsigned *ret_stems,
@@ -491,6 +549,8 @@ static void see_candidate(const struct confidence *confidence,
 {
 	memset(candidate->gram_counts, 0, sizeof(candidate->gram_counts));
 	candidate->content_count = 0;
+	candidate->weighed = candidate->spread_known = false;
+	candidate->likeness = -1.0f;
 	for (unsigned i = 0; i < hypothesis->count; i++) {
 		uint64_t key = 0;
 		float weight = 0.0f;
@@ -544,7 +604,7 @@ static float likeness(const struct confidence_view *view, size_t a, size_t b)
 void confidence_view_candidates(struct confidence_view *view, const struct hypothesis *candidates,
 				size_t count)
 {
-	float weights[CANDIDATES], best = -INFINITY, total = 0.0f;
+	float *weights = view->weights, best = -INFINITY, total = 0.0f;
 
 	view->hypotheses = candidates;
 	view->count = count < CANDIDATES ? count : CANDIDATES;
@@ -565,11 +625,16 @@ void confidence_view_candidates(struct confidence_view *view, const struct hypot
 			weights[i] = 0.5f * weights[i] +
 				0.5f * (float)candidates[i].votes / view->votes;
 	}
-	for (size_t i = 0; i < view->count; i++) {
-		view->likeness[i] = 0.0f;
-		for (size_t k = 0; k < view->count; k++)
-			view->likeness[i] += weights[k] * likeness(view, i, k);
-	}
+}
+
+/* To all candidates. */
+static float likeness_of(const struct confidence_view *view, size_t candidate)
+{
+	float sum = 0.0f;
+
+	for (size_t k = 0; k < view->count; k++)
+		sum += view->weights[k] * likeness(view, candidate, k);
+	return sum;
 }
 
 /* Whether a caption says the word or a kind of it. */
@@ -603,27 +668,6 @@ static float agreement(const struct confidence_view *view, unsigned word)
 	return votes / view->votes;
 }
 
-size_t confidence_view_word_signals(struct confidence_view *view, size_t candidate,
-				    float ret_signals[][CONFIDENCE_WORD_SIGNALS])
-{
-	const struct hypothesis *hypothesis = &view->hypotheses[candidate];
-	const struct candidate *seen = &view->candidates[candidate];
-
-	for (unsigned i = 0; i < seen->content_count; i++) {
-		unsigned place = seen->content[i], word = hypothesis->words[place];
-		uint32_t detected = view->confidence->detected[word];
-		bool known = detected != NOT_DETECTED;
-
-		ret_signals[i][CONFIDENCE_WORD_LOG_PROBABILITY] =
-			hypothesis->log_probabilities[place];
-		ret_signals[i][CONFIDENCE_WORD_AGREEMENT] = agreement(view, word);
-		ret_signals[i][CONFIDENCE_WORD_EVIDENCE] = known ? view->logits[detected] : 0.0f;
-		ret_signals[i][CONFIDENCE_WORD_UNKNOWN] = known ? 0.0f : 1.0f;
-		ret_signals[i][CONFIDENCE_WORD_SCORE] = hypothesis->score;
-	}
-	return seen->content_count;
-}
-
 static float logistic(const float *coefficients, const float *signals, size_t count)
 {
 	float odds = coefficients[count];
@@ -633,28 +677,69 @@ static float logistic(const float *coefficients, const float *signals, size_t co
 	return sigmoid(odds);
 }
 
-/* The confidences of the content words in order. */
-static size_t content_confidences(struct confidence_view *view, size_t candidate,
-				  float ret_confidences[LIMIT_WORDS],
-				  float signals[][CONFIDENCE_WORD_SIGNALS])
+/* The signals and confidences of a candidate's content words, computed once. */
+static const struct candidate *weigh(struct confidence_view *view, size_t number)
 {
-	size_t count = confidence_view_word_signals(view, candidate, signals);
+	const struct hypothesis *hypothesis = &view->hypotheses[number];
+	struct candidate *candidate = &view->candidates[number];
 
-	for (size_t i = 0; i < count; i++)
-		ret_confidences[i] = logistic(view->confidence->parameters.word, signals[i],
-					      CONFIDENCE_WORD_SIGNALS);
-	return count;
+	for (unsigned i = 0; !candidate->weighed && i < candidate->content_count; i++) {
+		unsigned place = candidate->content[i], word = hypothesis->words[place];
+		uint32_t detected = view->confidence->detected[word];
+		bool known = detected != NOT_DETECTED;
+		float *signals = candidate->signals[i];
+
+		signals[CONFIDENCE_WORD_LOG_PROBABILITY] = hypothesis->log_probabilities[place];
+		signals[CONFIDENCE_WORD_AGREEMENT] = agreement(view, word);
+		signals[CONFIDENCE_WORD_EVIDENCE] = known ? view->logits[detected] : 0.0f;
+		signals[CONFIDENCE_WORD_UNKNOWN] = known ? 0.0f : 1.0f;
+		signals[CONFIDENCE_WORD_SCORE] = hypothesis->score;
+		candidate->confidences[i] = logistic(view->confidence->parameters.word, signals,
+						     CONFIDENCE_WORD_SIGNALS);
+		candidate->logarithms[i] = logf(fmaxf(candidate->confidences[i], 1e-6f));
+	}
+	candidate->weighed = true;
+	return candidate;
+}
+
+static float candidate_likeness(struct confidence_view *view, size_t number)
+{
+	struct candidate *candidate = &view->candidates[number];
+
+	if (candidate->likeness < 0.0f)
+		candidate->likeness = likeness_of(view, number);
+	return candidate->likeness;
+}
+
+static const float *spreads_of(struct confidence_view *view, size_t number)
+{
+	const struct hypothesis *hypothesis = &view->hypotheses[number];
+	struct candidate *candidate = &view->candidates[number];
+
+	for (unsigned i = 0; !candidate->spread_known && i < candidate->content_count; i++)
+		candidate->spreads[i] = hypothesis->attention ? entropy(hypothesis->attention +
+			(size_t)candidate->content[i] * view->cells, view->cells) : 0.0f;
+	candidate->spread_known = true;
+	return candidate->spreads;
+}
+
+size_t confidence_view_word_signals(struct confidence_view *view, size_t candidate,
+				    float ret_signals[][CONFIDENCE_WORD_SIGNALS])
+{
+	const struct candidate *weighed = weigh(view, candidate);
+
+	memcpy(ret_signals, weighed->signals, weighed->content_count * sizeof(*ret_signals));
+	return weighed->content_count;
 }
 
 void confidence_view_words(struct confidence_view *view, size_t candidate, float *ret_confidences)
 {
-	float signals[LIMIT_WORDS][CONFIDENCE_WORD_SIGNALS], confidences[LIMIT_WORDS];
-	size_t count = content_confidences(view, candidate, confidences, signals);
+	const struct candidate *weighed = weigh(view, candidate);
 
 	for (unsigned i = 0; i < view->hypotheses[candidate].count; i++)
 		ret_confidences[i] = -1.0f;
-	for (size_t i = 0; i < count; i++)
-		ret_confidences[view->candidates[candidate].content[i]] = confidences[i];
+	for (unsigned i = 0; i < weighed->content_count; i++)
+		ret_confidences[weighed->content[i]] = weighed->confidences[i];
 }
 
 void confidence_view_rank(struct confidence_view *view, unsigned *ret_order)
@@ -662,14 +747,19 @@ void confidence_view_rank(struct confidence_view *view, unsigned *ret_order)
 	float utilities[CANDIDATES];
 
 	for (unsigned i = 0; i < view->count; i++) {
-		float signals[LIMIT_WORDS][CONFIDENCE_WORD_SIGNALS], confidences[LIMIT_WORDS];
-		size_t count = content_confidences(view, i, confidences, signals);
-		float utility = view->hypotheses[i].score + CONSENSUS_LIKENESS * view->likeness[i];
+		const struct hypothesis *hypothesis = &view->hypotheses[i];
+		const struct candidate *weighed = weigh(view, i);
+		float utility = hypothesis->score;
 		unsigned at = i;
 
-		for (size_t k = 0; k < count; k++)
-			utility += CONSENSUS_WORDS * (confidences[k] - CONSENSUS_BOUND);
-		for (; at > 0 && utility > utilities[at - 1]; at--) {
+		for (unsigned k = 0; k < weighed->content_count; k++)
+			utility += CONSENSUS_WORDS * (weighed->confidences[k] - CONSENSUS_BOUND);
+		for (; at > 0; at--) {
+			bool sampled = view->hypotheses[ret_order[at - 1]].sampled;
+
+			if (sampled < hypothesis->sampled ||
+			    (sampled == hypothesis->sampled && utility <= utilities[at - 1]))
+				break;
 			utilities[at] = utilities[at - 1];
 			ret_order[at] = ret_order[at - 1];
 		}
@@ -682,23 +772,19 @@ void confidence_view_signals(struct confidence_view *view, size_t candidate, par
 			     float ret_signals[CONFIDENCE_SIGNALS])
 {
 	const struct hypothesis *hypothesis = &view->hypotheses[candidate];
-	float words[LIMIT_WORDS][CONFIDENCE_WORD_SIGNALS], confidences[LIMIT_WORDS];
-	size_t all = content_confidences(view, candidate, confidences, words), count = 0;
+	const struct candidate *weighed = weigh(view, candidate);
+	const float *spreads = spreads_of(view, candidate);
+	size_t count = 0;
 	float sum = 0.0f, least = 0.0f, agreed = 0.0f, attention = 0.0f;
 
-	for (size_t i = 0; i < all; i++) {
-		float log_confidence = logf(fmaxf(confidences[i], 1e-6f));
-		unsigned place = view->candidates[candidate].content[i];
-
-		if (!(part >> place & 1))
+	for (unsigned i = 0; i < weighed->content_count; i++) {
+		if (!(part >> weighed->content[i] & 1))
 			continue;
 		count++;
-		sum += log_confidence;
-		least = fminf(least, log_confidence);
-		agreed += words[i][CONFIDENCE_WORD_AGREEMENT];
-		if (hypothesis->attention)
-			attention += entropy(hypothesis->attention + (size_t)place * view->cells,
-					     view->cells);
+		sum += weighed->logarithms[i];
+		least = fminf(least, weighed->logarithms[i]);
+		agreed += weighed->signals[i][CONFIDENCE_WORD_AGREEMENT];
+		attention += spreads[i];
 	}
 	ret_signals[CONFIDENCE_SUM] = sum;
 	ret_signals[CONFIDENCE_LEAST] = least;
@@ -711,7 +797,7 @@ void confidence_view_signals(struct confidence_view *view, size_t candidate, par
 	ret_signals[CONFIDENCE_DISTANCE] = view->distance;
 	ret_signals[CONFIDENCE_QUALITY] = view->quality;
 	ret_signals[CONFIDENCE_WORDS] = (float)count;
-	ret_signals[CONFIDENCE_LIKENESS] = view->likeness[candidate];
+	ret_signals[CONFIDENCE_LIKENESS] = candidate_likeness(view, candidate);
 }
 
 float confidence_view_caption(struct confidence_view *view, size_t candidate, part_words part)

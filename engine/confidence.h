@@ -47,8 +47,11 @@ enum confidence_signal {
 	CONFIDENCE_SIGNALS,
 };
 
+/* Samples that grow beside the search to show what else may be said. */
+#define CONFIDENCE_CROWD 5u
 #define CONFIDENCE_AXES_MAX 256u
 #define CONFIDENCE_DETECTED_MAX 4096u
+#define CONFIDENCE_PROBES_MAX 8u
 
 /* Pointers are borrowed for as long as the confidence lives. */
 struct confidence_parameters {
@@ -69,7 +72,12 @@ struct confidence_parameters {
 	/* Means of the four measures of how usual a picture is, then the inverse of
 	 * their covariance, row by row. */
 	const float *usual;
-	float distance_limit;		/* 95% of clean photos lie within */
+	float distance_limit;		/* of clean photos */
+	/* Looks for pictures that are no photos: linear in x, 0 for the usual photo, 1
+	 * at the bound of clean photos. May be none. */
+	unsigned probe_count;
+	const float *probes;		/* probe_count × (pool_size + 1), each with its constant */
+	float strange;			/* an unfamiliarity that makes a caption unspeakable; 0: none */
 	float sure, refused;		/* default bounds of the bands */
 };
 
@@ -105,8 +113,8 @@ void confidence_view_photo(struct confidence_view *view, const struct engine_fea
 void confidence_view_candidates(struct confidence_view *view, const struct hypothesis *candidates,
 				size_t count);
 
-/* The candidates' numbers, best first, by consensus: the sum of score, likeness
- * to all candidates and what the words' confidences exceed a bound by. */
+/* The candidates' numbers, best first, by consensus: the sum of score and what the
+ * words' confidences exceed a bound by. What only samples said comes last. */
 void confidence_view_rank(struct confidence_view *view, unsigned *ret_order);
 
 /* For each word of a candidate its confidence, or −1 for words that are no
@@ -139,6 +147,12 @@ const float *confidence_view_measures(const struct confidence_view *view);
 
 /* Mahalanobis' distance of the measures from those of photos. */
 float confidence_view_distance(const struct confidence_view *view);
+
+/* The most of the distance and the probes, each by its bound: 95% of clean photos lie
+ * within 1. */
+float confidence_view_unfamiliarity(const struct confidence_view *view);
+/* What a probe yields; below `probe_count`. */
+float confidence_view_probe(const struct confidence_view *view, unsigned probe);
 
 /* The detector's stems that it finds likeliest, best first. */
 size_t confidence_view_detected(const struct confidence_view *view, unsigned *ret_stems,

@@ -379,6 +379,7 @@ static void keep(struct generation *generation, const struct growth *growth, uns
 	if (slot == GENERATION_POOL || growth->count == 0)
 		return;
 	hypothesis->votes = votes;
+	hypothesis->sampled = votes > 0;
 	hypothesis->count = growth->count;
 	for (unsigned i = growth->count; i-- > 0; node = node->previous) {
 		hypothesis->words[i] = node->word;

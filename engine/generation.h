@@ -20,6 +20,7 @@ struct hypothesis {
 	float score;		/* log_probability / (count + 1)^the decoder's length power */
 	bool ended;		/* false: cut off at LIMIT_WORDS */
 	unsigned votes;		/* samples that came out so */
+	bool sampled;		/* by samples only, not by the search */
 	const float *attention;	/* count × cells, NULL without attention */
 };
 

@@ -144,3 +144,22 @@ size_t part_find(const struct vocabulary *vocabulary, const struct hypothesis *c
 		cut_colours(&words, ret_parts[i], ret_parts, &count);
 	return count;
 }
+
+size_t part_texts(const struct vocabulary *vocabulary, const struct hypothesis *caption,
+		  part_words part, const char *ret_texts[LIMIT_WORDS])
+{
+	size_t count = 0, article = SIZE_MAX;
+
+	for (unsigned i = 0; i < caption->count; i++) {
+		const char *text = vocabulary_word(vocabulary, caption->words[i]);
+
+		if (!(part >> i & 1))
+			continue;
+		if (article + 1 == count && i > 0 && !(part >> (i - 1) & 1))
+			ret_texts[article] = strchr("aeiou", text[0]) ? "an" : "a";
+		if (strcmp(text, "a") == 0 || strcmp(text, "an") == 0)
+			article = count;
+		ret_texts[count++] = text;
+	}
+	return count;
+}

@@ -19,4 +19,9 @@ typedef uint32_t part_words;
 size_t part_find(const struct vocabulary *vocabulary, const struct hypothesis *caption,
 		 part_words ret_parts[PARTS_MAX]);
 
+/* The part's words in order, its articles mended ("an orange cat" without its colour
+ * is "a cat"); returns how many. */
+size_t part_texts(const struct vocabulary *vocabulary, const struct hypothesis *caption,
+		  part_words part, const char *ret_texts[LIMIT_WORDS]);
+
 #endif

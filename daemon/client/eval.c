@@ -9,6 +9,7 @@
 
 #include "daemon/client/commands.h"
 #include "daemon/client/stop.h"
+#include "daemon/client/trust.h"
 #include "engine/lab/lab.h"
 
 static const struct client_option eval_options[] = {
@@ -24,6 +25,11 @@ static const struct client_option eval_options[] = {
 	{ "temperature", "X", "With --sample: the power that probabilities are raised to.", 0 },
 	{ "seed", "N", "With --sample: the same seed gives the same captions.", 0 },
 	{ "threads", "N", "Processor threads, 1 to 16.", 't' },
+	{ "calibration", NULL, "Judge how far the model's confidence can be believed, on every second "
+	  "photo, those that it was not fitted on. Needs --cache.", 0 },
+	{ "judged-non-photos", "DIR", "With --calibration: pictures that are no photos, "
+	  "KIND-NUMBER.png.", 0 },
+	{ "report", "DIR", "With --calibration: write the report with its curves here.", 0 },
 	{ "list", NULL, "Print every photo's caption with its score too.", 'l' },
 };
 
@@ -126,6 +132,17 @@ static void print_text(const struct client *client, const struct lab_eval_report
 	printf("Time: %.1f s\n", report->seconds);
 }
 
+static int run_calibration(struct client *client, const struct lab_eval_options *eval)
+{
+	struct lab_calibrate_options options = {
+		.model = eval->model, .captions = eval->captions, .images = eval->images,
+		.cache = eval->cache, .threads = eval->threads, .seed = eval->seed,
+		.judged_non_photos = client_value(client, "judged-non-photos"),
+	};
+
+	return trust_run(client, &options, NULL);
+}
+
 static int run_eval(struct client *client, int argc, char **argv)
 {
 	struct lab_eval_options options = {
@@ -168,6 +185,13 @@ static int run_eval(struct client *client, int argc, char **argv)
 		if (client_config(client, &config, &failure))
 			return client_fail(client, NULL, &failure);
 		options.model = config_model_path(config);
+	}
+	if (client_has(client, "calibration")) {
+		r = options.results != NULL || options.cache == NULL ?
+			client_usage(client, "eval --calibration needs --cache DIR and a model.") :
+			run_calibration(client, &options);
+		config_free(config);
+		return r;
 	}
 	if (!client->json) {
 		options.progress = print_progress;

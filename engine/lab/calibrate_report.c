@@ -26,10 +26,12 @@ static void write_bins(FILE *file, const struct lab_calibration *calibration)
 			fprintf(file, "| %.1f to %.1f | %zu | %.3f | %.3f |\n", (double)b / 10.0,
 				(double)(b + 1) / 10.0, bin->count, bin->confidence, bin->right);
 	}
-	fprintf(file, "\nRight in all: %.3f. Expected calibration error: %.3f. Area under the "
-		"risk–coverage curve: %.3f. Error of the surer half: %.3f.\n\n",
-		calibration->right, calibration->ece, calibration->risk_area,
-		calibration->error_half);
+	fprintf(file, "\nRight in all: %.3f. Expected calibration error: %.3f (%.3f would be expected "
+		"by chance of perfect confidences). Area under the risk–coverage curve: %.3f. Error of "
+		"the surer half: %.3f, %.2f of that of all.\n\n",
+		calibration->right, calibration->ece, calibration->chance, calibration->risk_area,
+		calibration->error_half, calibration->right < 1.0 ?
+		calibration->error_half / (1.0 - calibration->right) : 0.0);
 }
 
 static void write_source(FILE *file, const struct lab_calibration_source *source)
@@ -52,7 +54,7 @@ static void write_source(FILE *file, const struct lab_calibration_source *source
 	for (size_t b = 0; b < 3; b++)
 		fprintf(file, "| %s | %zu | %.3f |\n", bands[b], source->bands[b],
 			source->band_right[b]);
-	fprintf(file, "\nWithin the distance that photos are expected at: %.3f.\n\n### Risk by "
+	fprintf(file, "\nNot taken for something else than a photo: %.3f.\n\n### Risk by "
 		"coverage\n\n| Coverage | Error before | Error after | Error of what is spoken |\n"
 		"|---|---|---|---|\n",
 		source->accepted);
@@ -61,6 +63,50 @@ static void write_source(FILE *file, const struct lab_calibration_source *source
 			source->before.risk[i], source->consensus.risk[i], source->spoken.risk[i]);
 	fprintf(file, "\n![Risk by coverage, %s](risk-%s.svg)\n\n",
 		source->source, source->source[0] ? source->source : "all");
+}
+
+static void write_kinds(FILE *file, const struct lab_calibration_report *report)
+{
+	struct lab_calibration_kind all = { .kind = "all" };
+
+	if (report->kind_count == 0)
+		return;
+	fprintf(file, "## Not a photo\n\nPictures of other sources than those that the probes were "
+		"fitted on. Told by pixels: the picture's quality says that it is no photo, uniform or "
+		"covered. Told by features: unfamiliarity above 1. Refused: no caption is spoken.\n\n"
+		"| Kind | Pictures | By pixels | By features | By either | Refused |\n"
+		"|---|---|---|---|---|---|\n");
+	for (size_t i = 0; i <= report->kind_count; i++) {
+		const struct lab_calibration_kind *kind = i < report->kind_count ?
+			&report->kinds[i] : &all;
+		double count = (double)(kind->pictures > 0 ? kind->pictures : 1);
+
+		fprintf(file, "| %s | %zu | %.3f | %.3f | %.3f | %.3f |\n", kind->kind,
+			kind->pictures, (double)kind->by_pixels / count,
+			(double)kind->by_features / count, (double)kind->doubted / count,
+			(double)kind->refused / count);
+		all.pictures += kind->pictures;
+		all.by_pixels += kind->by_pixels;
+		all.by_features += kind->by_features;
+		all.doubted += kind->doubted;
+		all.refused += kind->refused;
+	}
+	fprintf(file, "\n");
+}
+
+static void write_worst(FILE *file, const struct lab_calibration_report *report)
+{
+	static const char *const bands[] = { "sure", "unsure", "refused" };
+
+	fprintf(file, "## The surest wrong captions\n\nSure: said as it is. Unsure: the sure part, if "
+		"there is one, then the caption as one that may be wrong.\n\n"
+		"| Photo | Caption | Confidence | Band | Sure part |\n|---|---|---|---|---|\n");
+	for (size_t i = 0; i < report->worst_count; i++) {
+		const struct lab_calibration_caption *worst = &report->worst[i];
+
+		fprintf(file, "| %s | %s | %.3f | %s | %s |\n", worst->file_name, worst->sentence,
+			worst->confidence, bands[worst->band], worst->part[0] ? worst->part : "none");
+	}
 }
 
 static void write_curve(FILE *file, const double *risk, const char *dash)
@@ -122,16 +168,17 @@ int lab_calibration_write(const struct lab_calibration_report *report, const cha
 		return engine_fail(error, -errno, "The file %s cannot be written.", path);
 	fprintf(file, "# How sure captions are, and how right\n\nA caption is right when every "
 		"content word of it (noun, verb, colour, number) is supported by one of the photo's "
-		"human captions. Fitted on every second photo, judged on the others. The detector "
-		"knows %zu words. Mean time of a caption from features: %.1f ms without confidence "
-		"and consensus, %.1f ms with them.\n\n", report->stems, report->plain_ms,
-		report->trust_ms);
+		"human captions. Fitted on every second photo, judged on the others, sources counting "
+		"the same in the fit. Sure from %.2f: the lowest bound (of at least 0.5) at which seven "
+		"of ten of what is said without doubt hold on the fitted half. Refused below %.2f: the "
+		"highest bound below which captions would say more wrong content words than right ones "
+		"there. The detector knows %zu words. Mean time of a caption from features: %.1f ms without confidence "
+		"and consensus, %.1f ms with them.\n\n", report->sure, report->refused, report->stems,
+		report->plain_ms, report->trust_ms);
 	for (size_t s = 0; s < report->source_count; s++)
 		write_source(file, &report->sources[s]);
-	fprintf(file, "## The surest wrong captions\n\n| Photo | Caption | Confidence |\n|---|---|---|\n");
-	for (size_t i = 0; i < report->worst_count; i++)
-		fprintf(file, "| %s | %s | %.3f |\n", report->worst[i].file_name,
-			report->worst[i].sentence, report->worst[i].confidence);
+	write_kinds(file, report);
+	write_worst(file, report);
 	if (fclose(file) != 0)
 		r = -errno;
 	for (size_t s = 0; r == 0 && s < report->source_count; s++) {

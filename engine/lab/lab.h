@@ -240,10 +240,15 @@ int lab_quantise_decoder(const char *input, const char *output,
 
 struct lab_calibrate_options {
 	const char *model;			/* with a decoder */
-	const char *train, *train_images;	/* COCO captions for the detector */
+	/* COCO captions for the detector; without them nothing is fitted, and the model's
+	 * own confidence is judged. */
+	const char *train, *train_images;
 	const char *captions, *images;		/* the same, never trained on */
 	const char *cache;			/* folder of features */
-	float sure, refused;			/* bounds of the bands; 0: 0.5 and 0.15 */
+	/* Pictures that are no photos. A folder of folders, a kind each, to be told from
+	 * photos; and a folder of others, KIND-NUMBER.png, to judge that by. Either may be
+	 * NULL. */
+	const char *non_photos, *judged_non_photos;
 	unsigned threads;
 	uint64_t seed;
 	void (*progress)(void *user, const char *step, size_t done, size_t count);
@@ -256,6 +261,7 @@ struct lab_calibration {
 	double right;			/* share whose every content word is supported */
 	double error_half;		/* error of the surer half */
 	double ece;			/* expected calibration error, ten bins */
+	double chance;			/* what that would be by chance for perfect confidences */
 	double risk_area;		/* under the risk–coverage curve */
 	struct lab_eval_bin bins[LAB_EVAL_BINS];
 	double risk[21];		/* error at coverage 0.05, 0.10 … 1 from [1] on */
@@ -265,7 +271,17 @@ struct lab_calibration_caption {
 	const char *file_name;
 	char sentence[512];
 	double confidence;
+	enum engine_band band;
+	char part[512];				/* its sure part, said before it, or "" */
 };
+
+/* Non-photos of a kind: how many, and which were told by what. */
+struct lab_calibration_kind {
+	char kind[32];
+	size_t pictures, by_pixels, by_features, doubted, refused;
+};
+
+#define LAB_CALIBRATION_KINDS 32u
 
 #define LAB_OVERCONFIDENT 10u
 
@@ -282,7 +298,7 @@ struct lab_calibration_source {
 	double plain_cider, cider;
 	size_t bands[3];			/* consensus captions sure, unsure, refused */
 	double band_right[3];
-	double accepted;			/* share within the distance limit */
+	double accepted;			/* share not taken for non-photos */
 };
 
 struct lab_calibration_report {
@@ -291,12 +307,15 @@ struct lab_calibration_report {
 	size_t stems;				/* of the detector */
 	struct lab_calibration_caption worst[LAB_OVERCONFIDENT];
 	size_t worst_count;
+	double sure, refused;			/* bounds of the bands */
+	struct lab_calibration_kind kinds[LAB_CALIBRATION_KINDS];
+	size_t kind_count;
 	double plain_ms, trust_ms;		/* mean time of a caption without and with */
 	void *memory;
 };
 
-/* Trains the detector, fits both models of confidence on every second photo and
- * judges them on the others. Writes the model with the result to `output`,
+/* Trains the detector, fits both models of confidence on every second photo, chooses
+ * the bands' bounds and judges all that on the other photos. Writes the model with the result to `output`,
  * unless NULL. */
 int lab_calibrate(const struct lab_calibrate_options *options, const char *output,
 		  struct lab_calibration_report **ret_report, struct engine_error *error);

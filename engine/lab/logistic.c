@@ -52,8 +52,8 @@ static void measure(const float *signals, size_t rows, size_t count, double *ret
 	}
 }
 
-void logistic_fit(const float *signals, const bool *labels, size_t rows, size_t count,
-		  float *ret_coefficients)
+void logistic_fit(const float *signals, const bool *labels, const float *weights_of_rows,
+		  size_t rows, size_t count, float *ret_coefficients)
 {
 	double mean[SIZE], spread[SIZE], weights[SIZE] = {0}, bias;
 	size_t size = count + 1;
@@ -67,6 +67,7 @@ void logistic_fit(const float *signals, const bool *labels, size_t rows, size_t 
 			gradient[i] = -hessian[i][i] * weights[i];
 		}
 		for (size_t r = 0; r < rows; r++) {
+			double weight = weights_of_rows ? (double)weights_of_rows[r] : 1.0;
 			double x[SIZE], odds = 0.0, probability;
 
 			for (size_t k = 0; k < count; k++)
@@ -76,9 +77,10 @@ void logistic_fit(const float *signals, const bool *labels, size_t rows, size_t 
 				odds += weights[k] * x[k];
 			probability = 1.0 / (1.0 + exp(-odds));
 			for (size_t i = 0; i < size; i++) {
-				gradient[i] += (labels[r] - probability) * x[i];
+				gradient[i] += weight * (labels[r] - probability) * x[i];
 				for (size_t k = 0; k <= i; k++)
-					hessian[i][k] += probability * (1.0 - probability) * x[i] * x[k];
+					hessian[i][k] += weight * probability * (1.0 - probability) *
+						x[i] * x[k];
 			}
 		}
 		solve(hessian, gradient, size);

@@ -264,7 +264,7 @@ static void test_logistic(void **state)
 		odds = 1.5 * (double)x[0] - 0.2 * (double)x[1] + 1.0;
 		labels[r] = random_unit(&random) < 1.0 / (1.0 + exp(-odds));
 	}
-	logistic_fit(signals, labels, ROWS, 3, coefficients);
+	logistic_fit(signals, labels, NULL, ROWS, 3, coefficients);
 	assert_true(fabsf(coefficients[0] - 1.5f) < 0.1f);
 	assert_true(fabsf(coefficients[1] + 0.2f) < 0.02f);
 	assert_true(coefficients[2] == 0.0f);

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * calibration_judge.c: judges on the other half of the photos how far stated
+ * confidences can be believed, each source of photos apart.
+ */
+#include "engine/lab/calibration.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/error.h"
+#include "engine/lab/lexicon.h"
+#include "engine/lab/scores.h"
+#include "engine/sentence.h"
+
+static int surer(const void *a, const void *b)
+{
+	double first = ((const struct judged *)a)->confidence;
+	double second = ((const struct judged *)b)->confidence;
+
+	return (first < second) - (first > second);
+}
+
+/* Sorts them, the surest first. */
+static struct lab_calibration assess(struct judged *judged, size_t count)
+{
+	struct lab_calibration result = { .captions = count };
+	double spread[LAB_EVAL_BINS] = {0};	/* variance of the number that is right */
+	size_t wrong = 0;
+
+	if (count == 0)
+		return result;
+	qsort(judged, count, sizeof(*judged), surer);
+	for (size_t i = 0; i < count; i++) {
+		size_t bin = (size_t)fmin(judged[i].confidence * LAB_EVAL_BINS, LAB_EVAL_BINS - 1);
+		size_t step = (i + 1) * 20 / count;
+
+		wrong += !judged[i].right;
+		result.bins[bin].count++;
+		result.bins[bin].confidence += judged[i].confidence;
+		spread[bin] += judged[i].confidence * (1.0 - judged[i].confidence);
+		result.bins[bin].right += judged[i].right;
+		result.risk_area += (double)wrong / (double)(i + 1) / (double)count;
+		if (step != i * 20 / count)
+			result.risk[step] = (double)wrong / (double)(i + 1);
+		if (i + 1 == count / 2)
+			result.error_half = (double)wrong / (double)(i + 1);
+	}
+	result.right = 1.0 - (double)wrong / (double)count;
+	for (size_t b = 0; b < LAB_EVAL_BINS; b++) {
+		struct lab_eval_bin *bin = &result.bins[b];
+
+		if (bin->count == 0)
+			continue;
+		bin->confidence /= (double)bin->count;
+		bin->right /= (double)bin->count;
+		result.ece += fabs(bin->confidence - bin->right) * (double)bin->count /
+			(double)count;
+		result.chance += sqrt(2.0 / M_PI * spread[b]) / (double)count;
+	}
+	return result;
+}
+
+/* Words as numbers of one lexicon, and CIDEr over all photos of a source. */
+struct scorer {
+	struct lexicon *lexicon;
+	struct cider *ciders[LAB_EVAL_SOURCES_MAX];
+	struct sentence *sentences;	/* of the human captions */
+	uint32_t **words;
+	size_t count;
+	size_t *numbers;		/* by kept: place in its source's CIDEr */
+};
+
+static void scorer_close(struct scorer *scorer)
+{
+	for (size_t i = 0; i < LAB_EVAL_SOURCES_MAX; i++)
+		cider_free(scorer->ciders[i]);
+	for (size_t i = 0; i < scorer->count; i++)
+		free(scorer->words[i]);
+	free(scorer->words);
+	free(scorer->sentences);
+	free(scorer->numbers);
+	lexicon_free(scorer->lexicon);
+}
+
+static int scorer_open(struct calibration *calibration, struct scorer *scorer,
+		       struct engine_error *error)
+{
+	const struct caption_set *set = calibration->photos;
+	struct cider_photo *photos = calloc(calibration->kept_count + 1, sizeof(*photos));
+	int r;
+
+	*scorer = (struct scorer){0};
+	scorer->sentences = calloc(set->caption_count + 1, sizeof(*scorer->sentences));
+	scorer->words = calloc(set->caption_count + 1, sizeof(*scorer->words));
+	scorer->numbers = calloc(calibration->kept_count + 1, sizeof(*scorer->numbers));
+	r = lexicon_open(&scorer->lexicon);
+	if (r != 0 || !photos || !scorer->sentences || !scorer->words || !scorer->numbers)
+		goto fail;
+	for (unsigned i = 0; r == 0 && i < vocabulary_size(calibration->model->vocabulary); i++) {
+		const char *word = vocabulary_word(calibration->model->vocabulary, i);
+		uint32_t index;
+
+		r = lexicon_add(scorer->lexicon, word, strlen(word), &index);
+	}
+	for (size_t p = 0; r == 0 && p < set->photo_count; p++) {
+		for (size_t c = 0; r == 0 && c < set->photos[p].caption_count; c++)
+			r = lexicon_add_all(scorer->lexicon, set->photos[p].words[c]);
+	}
+	for (size_t s = 0; r == 0 && s < calibration->report->source_count; s++) {
+		size_t count = 0;
+
+		for (size_t j = 0; r == 0 && j < calibration->kept_count; j++) {
+			const struct kept *kept = &calibration->kept[j];
+			const struct captioned_photo *photo = &set->photos[kept->photo];
+
+			if (calibration_source(calibration, kept) != s)
+				continue;
+			scorer->numbers[j] = count;
+			photos[count].references = &scorer->sentences[scorer->count];
+			photos[count++].reference_count = photo->caption_count;
+			for (size_t c = 0; r == 0 && c < photo->caption_count; c++) {
+				struct sentence *sentence = &scorer->sentences[scorer->count];
+
+				r = lexicon_encode(scorer->lexicon, photo->words[c], LEXICON_EXACT,
+						   &scorer->words[scorer->count], &sentence->count);
+				sentence->words = scorer->words[scorer->count];
+				scorer->count += r == 0;
+			}
+		}
+		if (r == 0)
+			r = cider_open(photos, count, false, &scorer->ciders[s]);
+	}
+	free(photos);
+	if (r == 0)
+		return 0;
+	scorer_close(scorer);
+	return engine_fail_memory(error);
+fail:
+	free(photos);
+	scorer_close(scorer);
+	return engine_fail_memory(error);
+}
+
+static double score(const struct calibration *calibration, const struct scorer *scorer,
+		    size_t source, size_t kept, unsigned candidate)
+{
+	const struct hypothesis *hypothesis = &calibration->kept[kept].hypotheses[candidate];
+	uint32_t words[LIMIT_WORDS];
+
+	/* the lexicon took the vocabulary's words first, so numbers are the same */
+	memcpy(words, hypothesis->words, hypothesis->count * sizeof(*words));
+	return cider_score(scorer->ciders[source], scorer->numbers[kept],
+			   (struct sentence){ words, hypothesis->count });
+}
+
+static void count_words(const struct calibration *calibration, const struct kept *kept,
+			unsigned candidate, double *right, double *words)
+{
+	const struct hypothesis *hypothesis = &kept->hypotheses[candidate];
+	unsigned content = 0;
+
+	for (unsigned k = 0; k < hypothesis->count; k++)
+		content += lexeme_is_content(vocabulary_lexeme(calibration->model->vocabulary,
+							       hypothesis->words[k]));
+	*right += __builtin_popcount(kept->supported[candidate]);
+	*words += content;
+}
+
+/* As the engine's: confidence says little of what is no photo. */
+static enum engine_band band_of(const struct calibration *calibration, double confidence)
+{
+	const struct confidence_parameters *p = &calibration->parameters;
+	float unfamiliarity = confidence_view_unfamiliarity(calibration->view);
+
+	if (confidence < (double)p->refused ||
+	    (p->strange > 0.0f && unfamiliarity > p->strange))
+		return ENGINE_BAND_REFUSED;
+	return confidence < (double)p->sure || unfamiliarity > 1.0f ? ENGINE_BAND_UNSURE :
+		ENGINE_BAND_SURE;
+}
+
+/* One source; the arrays have room for every kept photo. */
+static void judge_source(struct calibration *calibration, const struct scorer *scorer,
+			 size_t number, struct judged *before, struct judged *plain,
+			 struct judged *consensus, struct judged *spoken, size_t *ret_count)
+{
+	struct lab_calibration_source *source = &calibration->report->sources[number];
+	double right[2] = {0}, words[2] = {0}, cider[2] = {0};
+	size_t count = 0, accepted = 0, band_right[3] = {0};
+
+	for (size_t j = 0; j < calibration->kept_count; j++) {
+		const struct kept *kept = &calibration->kept[j];
+		unsigned choice;
+		bool familiar;
+		double started;
+		enum engine_band band;
+
+		if (calibration_is_fitted(kept) || calibration_source(calibration, kept) != number)
+			continue;
+		started = calibration_now_ms();
+		calibration_look(calibration, kept);
+		choice = calibration_choice(calibration);
+		familiar = confidence_view_unfamiliarity(calibration->view) <= 1.0f;
+		before[count] = plain[count] = (struct judged){
+			.kept = j, .source = number,
+			.right = calibration_is_right(calibration, kept, 0, CONFIDENCE_WHOLE),
+		};
+		before[count].confidence = exp((double)kept->hypotheses[0].log_probability /
+					       (double)(kept->hypotheses[0].count + 1));
+		plain[count].confidence = (double)confidence_view_caption(calibration->view, 0,
+							CONFIDENCE_WHOLE);
+		consensus[count] = (struct judged){
+			.kept = j, .source = number, .candidate = choice,
+			.confidence = (double)confidence_view_caption(calibration->view, choice,
+								      CONFIDENCE_WHOLE),
+			.right = calibration_is_right(calibration, kept, choice, CONFIDENCE_WHOLE),
+		};
+		consensus[count].band = band_of(calibration, consensus[count].confidence);
+		spoken[count] = consensus[count];
+		if (familiar && consensus[count].band != ENGINE_BAND_SURE) {
+			float confidence = 0.0f;
+			part_words part = confidence_view_sure_part(calibration->view, choice,
+				calibration->parameters.sure, &confidence);
+
+			consensus[count].part = part;
+			if (part) {
+				spoken[count].confidence = (double)confidence;
+				spoken[count].right = calibration_is_right(calibration, kept, choice,
+									   part);
+				source->parts++;
+				source->part_words += __builtin_popcount(part);
+			}
+		}
+		calibration->trust_ms += calibration_now_ms() - started;
+		calibration->judged++;
+		accepted += familiar && !calibration_looks_strange(&kept->quality);
+		band = consensus[count].band;
+		source->bands[band]++;
+		band_right[band] += consensus[count].right;
+		count_words(calibration, kept, 0, &right[0], &words[0]);
+		count_words(calibration, kept, choice, &right[1], &words[1]);
+		cider[0] += score(calibration, scorer, number, j, 0);
+		cider[1] += score(calibration, scorer, number, j, choice);
+		count++;
+	}
+	*ret_count = count;
+	if (count == 0)
+		return;
+	for (size_t b = 0; b < 3; b++)
+		source->band_right[b] = source->bands[b] > 0 ?
+			(double)band_right[b] / (double)source->bands[b] : 0.0;
+	source->plain_precision = right[0] / fmax(words[0], 1.0);
+	source->precision = right[1] / fmax(words[1], 1.0);
+	source->plain_cider = cider[0] / (double)count;
+	source->cider = cider[1] / (double)count;
+	source->accepted = (double)accepted / (double)count;
+	source->before = assess(before, count);
+	source->search = assess(plain, count);
+	source->consensus = assess(consensus, count);
+	source->spoken = assess(spoken, count);
+	if (source->parts > 0.0)
+		source->part_words /= source->parts;
+	source->parts /= (double)count;
+}
+
+static void note_worst(struct calibration *calibration, const struct judged *judged, size_t count)
+{
+	struct lab_calibration_report *report = calibration->report;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct kept *kept = &calibration->kept[judged[i].kept];
+		const struct hypothesis *hypothesis = &kept->hypotheses[judged[i].candidate];
+		struct lab_calibration_caption worst = {
+			.file_name = calibration->photos->photos[kept->photo].file_name,
+			.confidence = judged[i].confidence, .band = judged[i].band,
+		};
+		const char *words[LIMIT_WORDS];
+		char sentence[SENTENCE_BYTES];
+		size_t at;
+
+		if (judged[i].right || (report->worst_count == LAB_OVERCONFIDENT &&
+		    worst.confidence <= report->worst[LAB_OVERCONFIDENT - 1].confidence))
+			continue;
+		for (unsigned k = 0; k < hypothesis->count; k++)
+			words[k] = vocabulary_word(calibration->model->vocabulary,
+						   hypothesis->words[k]);
+		sentence_write(words, hypothesis->count, hypothesis->ended, sentence);
+		snprintf(worst.sentence, sizeof(worst.sentence), "%.500s", sentence);
+		if (judged[i].part) {
+			sentence_write(words, part_texts(calibration->model->vocabulary, hypothesis,
+							 judged[i].part, words), true, sentence);
+			snprintf(worst.part, sizeof(worst.part), "%.500s", sentence);
+		}
+		if (report->worst_count < LAB_OVERCONFIDENT)
+			report->worst_count++;
+		for (at = report->worst_count - 1; at > 0 &&
+		     worst.confidence > report->worst[at - 1].confidence; at--)
+			report->worst[at] = report->worst[at - 1];
+		report->worst[at] = worst;
+	}
+}
+
+int calibration_judge(struct calibration *calibration, struct engine_error *error)
+{
+	size_t room = calibration->kept_count + 1, count;
+	struct judged *before = calloc(room, sizeof(*before));
+	struct judged *plain = calloc(room, sizeof(*plain));
+	struct judged *consensus = calloc(room, sizeof(*consensus));
+	struct judged *spoken = calloc(room, sizeof(*spoken));
+	struct scorer scorer;
+	int r = before && plain && consensus && spoken ? 0 : engine_fail_memory(error);
+
+	for (size_t j = 0; j < calibration->kept_count; j++)
+		calibration_source(calibration, &calibration->kept[j]);
+	if (r == 0)
+		r = scorer_open(calibration, &scorer, error);
+	if (r == 0) {
+		for (size_t s = 0; s < calibration->report->source_count; s++) {
+			judge_source(calibration, &scorer, s, before, plain, consensus,
+				     spoken, &count);
+			note_worst(calibration, consensus, count);
+		}
+		scorer_close(&scorer);
+	}
+	free(before);
+	free(plain);
+	free(consensus);
+	free(spoken);
+	return r;
+}
+
