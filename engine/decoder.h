@@ -39,6 +39,9 @@ struct decoder_tensor {
 struct decoder_search {
 	float sharpness;	/* factor of all logits */
 	float length_power;	/* score = log_probability / (words + 1)^power */
+	/* Of each word, or NULL: words of the same group other than 0 exclude one
+	 * another within a sentence. Borrowed until the decoder is freed. */
+	const int32_t *groups;
 };
 
 struct decoder_config {

@@ -11,7 +11,8 @@
  * sentence keeps its score and its place; at the end the best by score / (words
  * + 1)^0.7 wins. An empty sentence is forbidden as well. A decoder that was
  * trained on rewards wants a greater power than 0.7: its probabilities no longer
- * say how long people's captions are.
+ * say how long people's captions are. The model file may also name groups of
+ * words that exclude one another within a sentence, the forms of a noun.
  *
  * The sampler is that of the project which this one grew from: the next word is
  * drawn from the 4 likeliest while fewer than 4 words stand, from the 2
@@ -123,11 +124,21 @@ struct generation *generation_free(struct generation *generation)
 	return NULL;
 }
 
-static bool is_allowed(const struct growth *growth, unsigned word)
+static bool is_allowed(const struct generation *generation, const struct growth *growth,
+		       unsigned word)
 {
+	const int32_t *groups = decoder_search(generation->decoder)->groups;
+
 	if (word == VOCABULARY_END)
 		return growth->count > 0;
-	return word >= VOCABULARY_FIRST_WORD && !(growth->last && growth->last->word == word);
+	if (word < VOCABULARY_FIRST_WORD || (growth->last && growth->last->word == word))
+		return false;
+	if (!groups || groups[word] == 0)
+		return true;
+	for (const struct node *node = growth->last; node; node = node->previous)
+		if (groups[node->word] == groups[word])
+			return false;
+	return true;
 }
 
 static void extend(struct generation *generation, struct growth *growth, unsigned step,
@@ -194,7 +205,7 @@ static size_t propose(const struct generation *generation, unsigned source, size
 		candidate.score = beam->score + candidate.log_probability;
 		candidate.source = source;
 		candidate.word = (unsigned)word;
-		if (isfinite(candidate.score) && is_allowed(beam, candidate.word))
+		if (isfinite(candidate.score) && is_allowed(generation, beam, candidate.word))
 			count = insert(best, count, width, &candidate);
 	}
 	return count;
@@ -259,7 +270,7 @@ static void advance_sample(struct generation *generation, unsigned number, unsig
 		candidate = (struct candidate){
 			logits[word], logits[word] - total, 0, (unsigned)word,
 		};
-		if (isfinite(candidate.log_probability) && is_allowed(sample, candidate.word))
+		if (isfinite(candidate.log_probability) && is_allowed(generation, sample, candidate.word))
 			found = insert(best, found, width, &candidate);
 	}
 	if (found == 0) {

@@ -79,10 +79,11 @@ static bool find_tensor(void *user, const char *name, struct decoder_tensor *ret
 	return true;
 }
 
-/* Optional numbers; what is wrong with them decoder_open says. */
-static int read_search(const struct gguf *file, struct decoder_search *ret_search,
+/* All of it is optional; what is wrong with the numbers decoder_open says. */
+static int read_search(const struct gguf *file, size_t words, struct decoder_search *ret_search,
 		       struct engine_error *error)
 {
+	const struct gguf_tensor *groups = gguf_find_tensor(file, "decoder.word.group");
 	const struct {
 		const char *key;
 		float *value;
@@ -95,6 +96,13 @@ static int read_search(const struct gguf *file, struct decoder_search *ret_searc
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers) && r == 0; i++)
 		if (gguf_find(file, numbers[i].key))
 			r = gguf_get_f32(file, numbers[i].key, numbers[i].value, error);
+	if (r == 0 && groups) {
+		if (groups->type != GGUF_TENSOR_I32 || groups->rank != 1 || groups->count != words)
+			return engine_fail(error, ENGINE_BAD_MODEL,
+				"The tensor decoder.word.group in the model file %s is not one whole "
+				"number for each of %zu words.", gguf_name(file), words);
+		ret_search->groups = groups->data;
+	}
 	return r;
 }
 
@@ -128,7 +136,7 @@ static int open_decoder(struct engine_model *model, struct engine_error *error)
 	if (r == 0)
 		r = gguf_get_strings(file, "tokenizer.ggml.tokens", &words, &word_count, error);
 	if (r == 0)
-		r = read_search(file, &config.search, error);
+		r = read_search(file, word_count, &config.search, error);
 	if (r == 0)
 		r = decoder_kind_parse(kind, &config.kind, error);
 	if (r == 0)

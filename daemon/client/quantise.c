@@ -21,6 +21,7 @@ static const struct client_option quantise_options[] = {
 	{ "sharpness", "X", "Factor of the decoder's logits; 1 unless the model says else.", 0 },
 	{ "length-power", "X", "Power of the length that a sentence's score is divided by; 0.7 unless the "
 	  "model says else.", 0 },
+	{ "nouns-once", NULL, "Forbid the search every noun that a sentence has, in all its forms.", 0 },
 	{ "layers", NULL, "With --photos: the error of each layer.", 'l' },
 };
 
@@ -136,7 +137,7 @@ static int run_quantise(struct client *client, int argc, char **argv)
 	const char *output = client_value(client, "output");
 	struct lab_quantisation *quantisation = NULL;
 	struct engine_error error = { "" };
-	struct lab_search search;
+	struct lab_search search = { .nouns_once = client_has(client, "nouns-once") };
 	struct failure failure;
 	json_t *object;
 	size_t matrices = 0;

@@ -228,6 +228,7 @@ struct lab_eval_report *lab_eval_free(struct lab_eval_report *report);
  * (see descry.decoder.sharpness and .length_power in engine/MODEL.md). */
 struct lab_search {
 	double sharpness, length_power;
+	bool nouns_once;	/* forbids every noun that was said, in any form */
 };
 
 /* Writes the model with the decoder's matrices in 8 bits, one scale a row.

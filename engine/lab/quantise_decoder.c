@@ -4,6 +4,7 @@
  * Nothing needs calibrating: the scale is the row's largest magnitude / 127.
  */
 #include "engine/lab/lab.h"
+#include "engine/lab/nouns.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -51,6 +52,33 @@ static double quantise(struct gguf_writer *writer, const struct gguf_tensor *ten
 	return squares > 0.0 ? sqrt(errors / squares) : 0.0;
 }
 
+/* Numbers for the forms of each noun of the model's vocabulary. */
+static int forbid_nouns(const struct gguf *file, struct gguf_writer *writer,
+			struct engine_error *error)
+{
+	struct lexicon *vocabulary = NULL;
+	const char *const *words;
+	int32_t *nouns;
+	size_t count;
+	int r = gguf_get_strings(file, "tokenizer.ggml.tokens", &words, &count, error);
+
+	if (r)
+		return r;
+	r = lexicon_open(&vocabulary);
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = lexicon_add(vocabulary, words[i], strlen(words[i]), NULL);
+	if (r == 0 && lexicon_size(vocabulary) != count)
+		r = engine_fail(error, ENGINE_BAD_MODEL, "The model %s has a word twice in its vocabulary.",
+				gguf_name(file));
+	else if (r == 0)
+		r = nouns_number(vocabulary, &nouns);
+	lexicon_free(vocabulary);
+	if (r)
+		return r < 0 ? engine_fail_memory(error) : r;
+	gguf_writer_give_tensor(writer, "decoder.word.group", GGUF_TENSOR_I32, 1, &count, nouns);
+	return 0;
+}
+
 int lab_quantise_decoder(const char *input, const char *output,
 			 const struct lab_search *search, double *ret_error,
 			 size_t *ret_matrices, struct engine_error *error)
@@ -77,6 +105,8 @@ int lab_quantise_decoder(const char *input, const char *output,
 	for (size_t i = 0; r == 0 && i < sizeof(numbers) / sizeof(*numbers); i++)
 		if (!isnan(numbers[i].value))
 			gguf_writer_set_f32(writer, numbers[i].key, (float)numbers[i].value);
+	if (r == 0 && search->nouns_once)
+		r = forbid_nouns(file, writer, error);
 	for (size_t i = 0; r == 0 && i < gguf_tensor_count(file); i++) {
 		const struct gguf_tensor *tensor = gguf_tensor_at(file, i);
 		size_t length = strlen(tensor->name);

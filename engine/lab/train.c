@@ -19,6 +19,7 @@
 
 #include "engine/error.h"
 #include "engine/gguf.h"
+#include "engine/lab/nouns.h"
 #include "engine/lab/report.h"
 #include "engine/lab/trainer.h"
 #include "engine/model.h"
@@ -382,7 +383,7 @@ static int prepare_run(struct trainer *t, struct engine_error *error)
 	for (unsigned i = 0; i < t->threads; i++)
 		if (trainer_allocate_worker(t, &t->workers[i]) < 0)
 			return engine_fail_memory(error);
-	if (trainer_number_nouns(vocabulary, &t->nouns) < 0)
+	if (nouns_number(vocabulary, &t->nouns) < 0)
 		return engine_fail_memory(error);
 	memcpy(t->best, t->weights->parameters, count * sizeof(float));
 	if (t->average != NULL)

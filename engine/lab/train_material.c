@@ -11,7 +11,6 @@
 
 #include "engine/error.h"
 #include "engine/lab/trainer.h"
-#include "engine/lexeme.h"
 #include "engine/model.h"
 
 enum { STATISTICS_PHOTOS = 2000 };	/* for the normalisation of features */
@@ -316,27 +315,4 @@ int trainer_make_weights(struct trainer *t, struct engine_error *error)
 	decoder_weights_free(given);
 	lexicon_free(vocabulary);
 	return r;
-}
-
-int trainer_number_nouns(const struct lexicon *vocabulary, uint32_t **ret_nouns)
-{
-	uint32_t *nouns = calloc(lexicon_size(vocabulary), sizeof(*nouns));
-	struct lexicon *stems = NULL;
-	int r = nouns == NULL ? -ENOMEM : lexicon_open(&stems);
-
-	for (uint32_t i = WORD_FIRST; r == 0 && i < lexicon_size(vocabulary); i++) {
-		struct lexeme lexeme = lexeme_of(lexicon_word(vocabulary, i));
-
-		if (lexeme.kind != LEXEME_NOUN)
-			continue;
-		r = lexicon_add(stems, lexeme.stem, strlen(lexeme.stem), &nouns[i]);
-		nouns[i]++;
-	}
-	lexicon_free(stems);
-	if (r < 0) {
-		free(nouns);
-		return r;
-	}
-	*ret_nouns = nouns;
-	return 0;
 }

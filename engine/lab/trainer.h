@@ -42,7 +42,7 @@ struct trainer {
 	struct decoder_weights *weights;
 	float *best;
 	float *average;			/* running mean of the parameters, or NULL */
-	uint32_t *nouns;		/* of each word: which noun it is a form of, or 0 */
+	int32_t *nouns;			/* of each word: which noun it is a form of, or 0 */
 	struct optimiser optimiser;
 	struct threadpool *pool;
 	unsigned threads;
@@ -75,8 +75,6 @@ int trainer_read_texts(struct trainer *t, const struct lexicon *vocabulary,
 		       struct engine_error *error);
 /* The parameters to start from, with their vocabulary. */
 int trainer_make_weights(struct trainer *t, struct engine_error *error);
-/* Equal numbers for all forms of a noun, 0 for other words. */
-int trainer_number_nouns(const struct lexicon *vocabulary, uint32_t **ret_nouns);
 
 struct trainer_step {
 	struct trainer *trainer;

@@ -214,6 +214,43 @@ static void test_sharpness_multiplies_logits(void **state)
 	bench_close(&sharp);
 }
 
+/* With groups, no sentence of any search has two words of one; without, some have. */
+static void test_groups_exclude_one_another(void **state)
+{
+	static int32_t groups[WORDS];
+	const struct decoder_search free_search = { 0 }, grouped = { .groups = groups };
+
+	(void)state;
+	for (unsigned k = VOCABULARY_FIRST_WORD; k < WORDS; k++)
+		groups[k] = (int32_t)(k % 3 == 0 ? 0 : 1 + k / 2);
+	for (unsigned with = 0; with < 2; with++) {
+		size_t twice = 0;
+
+		for (uint64_t seed = 0; seed < 9; seed++) {
+			const struct engine_caption_options options = {
+				.search = seed % 2 ? ENGINE_SEARCH_SAMPLE : ENGINE_SEARCH_BEAM, .beam = 4,
+				.alternatives = 4, .seed = seed,
+			};
+			const struct hypothesis *found;
+			struct engine_error error;
+			struct bench bench;
+			size_t count;
+
+			bench_open_for(&bench, (enum decoder_kind)(seed % 3), seed,
+				       with ? &grouped : &free_search);
+			assert_int_equal(generation_run(bench.generation, &bench.features, &options, 2,
+							&found, &count, &error), 0);
+			for (size_t i = 0; i < count; i++)
+				for (unsigned k = 1; k < found[i].count; k++)
+					for (unsigned j = 0; j < k; j++)
+						twice += groups[found[i].words[k]] != 0 &&
+							groups[found[i].words[k]] == groups[found[i].words[j]];
+			bench_close(&bench);
+		}
+		assert_int_equal(twice > 0, !with);
+	}
+}
+
 static void test_impossible_searches_are_refused(void **state)
 {
 	const struct decoder_search wrong[] = {
@@ -540,6 +577,7 @@ int main(void)
 		cmocka_unit_test(test_beam_against_plain_search),
 		cmocka_unit_test(test_sharpness_multiplies_logits),
 		cmocka_unit_test(test_impossible_searches_are_refused),
+		cmocka_unit_test(test_groups_exclude_one_another),
 		cmocka_unit_test(test_attention_belongs_to_its_word),
 		cmocka_unit_test(test_alternatives_differ),
 		cmocka_unit_test(test_first_stays_with_more_alternatives),
