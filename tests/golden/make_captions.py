@@ -90,6 +90,9 @@ class Decoder:
     def __init__(self, model):
         self.model = model
         self.words = model.keys['tokenizer.ggml.tokens']
+        self.sharpness = model.keys.get('descry.decoder.sharpness', 1)
+        self.power = model.keys.get('descry.decoder.length_power', 0.7)
+        self.groups = model.tensors.get('decoder.word.group', np.zeros(len(self.words), int))
 
     def vector(self, name):
         return self.model.tensors['decoder.' + name].astype(float)
@@ -136,11 +139,18 @@ class Decoder:
                     self.product('output.image.weight', self.v) +
                     self.product('output.context.weight', z) +
                     self.vector('output.hidden.bias') + x)
-        return self.product('embedding.weight', y) + self.vector('output.bias'), h, c
+        logits = self.product('embedding.weight', y) + self.vector('output.bias')
+        return self.sharpness * logits, h, c
+
+    def forbidden(self, words):
+        """What cannot follow these words, the start mark among them."""
+        said = [group for group in self.groups[words] if group]
+        return ([0, 1, 3, words[-1]] + ([2] if len(words) == 1 else []) +
+                list(np.flatnonzero(np.isin(self.groups, said))))
 
     def search(self, state, width):
         beams = [(0.0, [1], state, False)]
-        for step in range(18):
+        for _ in range(18):
             found = []
             for score, words, (h, c), ended in beams:
                 if ended:
@@ -149,23 +159,23 @@ class Decoder:
                 logits, h, c = self.step(words[-1], h, c)
                 logits = logits - logits.max()
                 scores = logits - np.log(np.exp(logits).sum())
-                scores[[0, 1, 3, words[-1]] + ([2] if step == 0 else [])] = -np.inf
+                scores[self.forbidden(words)] = -np.inf
                 for word in np.argsort(-scores)[:width]:
                     found.append((score + scores[word], words + [int(word)], (h, c), word == 2))
             beams = sorted(found, key=lambda beam: -beam[0])[:width]
-        best = max(beams, key=lambda beam: beam[0] / (len(beam[1]) - beam[3]) ** 0.7)
+        best = max(beams, key=lambda beam: beam[0] / (len(beam[1]) - beam[3]) ** self.power)
         return ' '.join(self.words[word] for word in best[1][1:] if word != 2)
 
     def sure_words(self, state, caption):
         """How many of the greedy words come before the first that another word is
         within TIE of: rounding decides there, in any implementation."""
-        word, (h, c) = 1, state
+        words, (h, c) = [1], state
         for count, following in enumerate(caption.split() + ['</s>']):
-            logits, h, c = self.step(word, h, c)
-            logits[[0, 1, 3, word]] = -np.inf
+            logits, h, c = self.step(words[-1], h, c)
+            logits[self.forbidden(words)] = -np.inf
             if np.diff(np.sort(logits)[-2:])[0] < TIE:
                 return count
-            word = self.words.index(following)
+            words.append(self.words.index(following))
         return count
 
 
