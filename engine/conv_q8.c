@@ -206,12 +206,11 @@ static int check(const struct conv_q8_description *d, size_t index, const struct
 	if (__builtin_mul_overflow((size_t)d->output_height, (size_t)d->output_width, &pixels) ||
 	    pixels > UINT32_MAX || (size_t)d->input_height * d->input_width > UINT32_MAX)
 		return engine_fail(error, ENGINE_UNSUPPORTED, "Convolution %zu is too large.", index);
-	if (!zero_fits(d->input_zero) || !zero_fits(d->output_zero) || !zero_fits(d->concat_zero) ||
+	if (!zero_fits(d->input_zero) || !zero_fits(d->output_zero) ||
 	    d->weight_zero < low || d->weight_zero > low + 255 || d->minimum > d->maximum)
 		return engine_fail(error, ENGINE_BAD_MODEL,
 				   "Convolution %zu has a zero point outside of 8 bits.", index);
 	if (!scale_fits(d->input_scale) || !scale_fits(d->output_scale) ||
-	    (d->concat_scale != 0 && !scale_fits(d->concat_scale)) ||
 	    (d->weight_scale_count != 1 && d->weight_scale_count != d->output_channels))
 		return engine_fail(error, ENGINE_BAD_MODEL,
 				   "Convolution %zu has an impossible scale.", index);
@@ -264,15 +263,6 @@ static void describe(struct conv_q8 *conv, const struct conv_q8_description *d,
 	for (size_t n = 0; n < d->weight_scale_count; n++)
 		if ((double)d->input_scale * (double)d->weight_scales[n] >= 0.9 * (double)d->output_scale)
 			r->saturating = false;
-	r->again = d->concat_scale != 0 && (d->concat_scale != d->output_scale ||
-					    d->concat_zero != d->output_zero);
-	if (r->again) {
-		r->saturating = false;
-		r->final_scale = (float)((double)d->output_scale / (double)d->concat_scale);
-		r->final_low = (float)((int32_t)d->concat_minimum - d->concat_zero);
-		r->final_high = (float)((int32_t)d->concat_maximum - d->concat_zero);
-		r->final_zero = d->concat_zero;
-	}
 }
 
 struct packing {

@@ -39,12 +39,6 @@ struct conv_q8_description {
 	float input_scale, output_scale;
 	int32_t input_zero, output_zero;
 	uint8_t minimum, maximum;	/* of the stored output, 0 and 255 for none */
-
-	/* How the concatenation that the output is a slice of stores its values;
-	 * a scale of 0 where there is none. */
-	float concat_scale;
-	int32_t concat_zero;
-	uint8_t concat_minimum, concat_maximum;
 };
 
 struct conv_q8;

@@ -43,7 +43,7 @@ struct node_arrays {
 	const int32_t *paddings;			/* top, left, bottom, right */
 	const int32_t *groups, *count_paddings, *zero_points;
 	const float *clamps;				/* minimum, maximum */
-	const float *scales;
+	const float *scales, *reaches;
 	size_t input_total;
 };
 
@@ -56,6 +56,9 @@ struct builder {
 };
 
 #define KEY "descry.encoder."
+
+/* Less of a range than this would leave its upper part to chance. */
+#define REACH_MIN 0.05f
 
 static int fail_node(const struct builder *b, const struct graph_node *node, const char *problem)
 {
@@ -129,6 +132,8 @@ static int read_arrays(struct builder *b, size_t *ret_count)
 		r = get_f32s(b, KEY "node.scale", count, &a->scales);
 	if (r == 0)
 		r = get_i32s(b, KEY "node.zero_point", count, &a->zero_points);
+	if (r == 0 && gguf_find(b->file, KEY "node.reach"))
+		r = get_f32s(b, KEY "node.reach", count, &a->reaches);
 	if (r == 0)
 		*ret_count = count;
 	return r;
@@ -241,8 +246,15 @@ static int read_values(struct builder *b, struct graph_node *node)
 		return fail_node(b, node, "has a clamp that is no range");
 	if (!isfinite(a->scales[i]) || a->scales[i] < 0 || !within(a->zero_points[i], 0, 255))
 		return fail_node(b, node, "has a scale or zero point out of range");
+	node->file_scale = a->scales[i];
 	node->quantisation.scale = a->scales[i];
 	node->quantisation.zero_point = a->zero_points[i];
+	if (!a->reaches)
+		return 0;
+	if (!(a->reaches[i] >= REACH_MIN && a->reaches[i] <= 1.0f) ||
+	    (a->reaches[i] < 1.0f && a->zero_points[i] != 0))
+		return fail_node(b, node, "has a reach that is not possible");
+	node->quantisation.scale *= a->reaches[i];
 	return 0;
 }
 
@@ -667,7 +679,7 @@ void graph_node_bias(const struct graph *graph, const struct graph_node *node, f
 	}
 	values = node->bias->data;
 	scales = node->weight_scale->data;
-	input_scale = (double)graph->nodes[node->inputs[0]].quantisation.scale;
+	input_scale = (double)graph->nodes[node->inputs[0]].file_scale;
 	for (unsigned c = 0; c < node->shape.channels; c++) {
 		double scale = (double)scales[node->weight_scale->count == 1 ? 0 : c];
 

@@ -68,6 +68,9 @@ struct graph_node {
 	 * or less. */
 	float minimum, maximum;
 	struct graph_quantisation quantisation;
+	/* The file's scale, in whose units the I32 biases of the nodes that read this
+	 * one are; `quantisation` is finer where the node has a reach below 1. */
+	float file_scale;
 
 	/* Convolution: [channels, kernel_height, kernel_width, input channels / groups];
 	 * fully connected: [channels, input elements]. F32, F16 or I8. NULL elsewhere. */

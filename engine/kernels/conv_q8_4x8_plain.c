@@ -19,13 +19,8 @@ static float bounded(float x, float low, float high)
 
 static uint8_t requantise(int32_t sum, float scale, const struct requantisation *r)
 {
-	int32_t q = (int32_t)rintf(bounded((float)sum * scale, r->low, r->high));
-
-	if (r->again) {
-		q = (int32_t)rintf(bounded((float)q * r->final_scale, r->final_low, r->final_high));
-		return (uint8_t)(q + r->final_zero);
-	}
-	return (uint8_t)(q + r->output_zero);
+	return (uint8_t)((int32_t)rintf(bounded((float)sum * scale, r->low, r->high)) +
+			 r->output_zero);
 }
 
 void conv_q8_4x8_plain(const struct conv_q8_tile *tile)

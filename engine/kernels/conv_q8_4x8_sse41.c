@@ -19,13 +19,7 @@ static inline __m128i requantise(__m128i sums, const float *scale, const struct 
 
 	x = _mm_max_ps(x, _mm_set1_ps(r->low));
 	x = _mm_min_ps(x, _mm_set1_ps(r->high));
-	if (!r->again)
-		return _mm_add_epi32(_mm_cvtps_epi32(x), _mm_set1_epi32(r->output_zero));
-	x = _mm_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-	x = _mm_mul_ps(x, _mm_set1_ps(r->final_scale));
-	x = _mm_max_ps(x, _mm_set1_ps(r->final_low));
-	x = _mm_min_ps(x, _mm_set1_ps(r->final_high));
-	return _mm_add_epi32(_mm_cvtps_epi32(x), _mm_set1_epi32(r->final_zero));
+	return _mm_add_epi32(_mm_cvtps_epi32(x), _mm_set1_epi32(r->output_zero));
 }
 
 static inline void store_row(const struct conv_q8_tile *tile, size_t r, const __m128i *sums)

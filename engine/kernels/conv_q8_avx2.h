@@ -16,13 +16,7 @@ static inline __m256i requantise(__m256i sums, const float *scale, const struct 
 
 	x = _mm256_max_ps(x, _mm256_set1_ps(r->low));
 	x = _mm256_min_ps(x, _mm256_set1_ps(r->high));
-	if (!r->again)
-		return _mm256_add_epi32(_mm256_cvtps_epi32(x), _mm256_set1_epi32(r->output_zero));
-	x = _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-	x = _mm256_mul_ps(x, _mm256_set1_ps(r->final_scale));
-	x = _mm256_max_ps(x, _mm256_set1_ps(r->final_low));
-	x = _mm256_min_ps(x, _mm256_set1_ps(r->final_high));
-	return _mm256_add_epi32(_mm256_cvtps_epi32(x), _mm256_set1_epi32(r->final_zero));
+	return _mm256_add_epi32(_mm256_cvtps_epi32(x), _mm256_set1_epi32(r->output_zero));
 }
 
 /* Stores row `r` of sixteen channels. */

@@ -27,15 +27,8 @@ static inline __m128i requantise(__m512i sums, __m512 scale, const struct requan
 
 	x = _mm512_max_ps(x, _mm512_set1_ps(r->low));
 	x = _mm512_min_ps(x, _mm512_set1_ps(r->high));
-	if (!r->again)
-		return _mm512_cvtepi32_epi8(_mm512_add_epi32(_mm512_cvtps_epi32(x),
-							     _mm512_set1_epi32(r->output_zero)));
-	x = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-	x = _mm512_mul_ps(x, _mm512_set1_ps(r->final_scale));
-	x = _mm512_max_ps(x, _mm512_set1_ps(r->final_low));
-	x = _mm512_min_ps(x, _mm512_set1_ps(r->final_high));
 	return _mm512_cvtepi32_epi8(
-		_mm512_add_epi32(_mm512_cvtps_epi32(x), _mm512_set1_epi32(r->final_zero)));
+		_mm512_add_epi32(_mm512_cvtps_epi32(x), _mm512_set1_epi32(r->output_zero)));
 }
 
 static inline void store(uint8_t *output, __m128i q, ptrdiff_t columns)

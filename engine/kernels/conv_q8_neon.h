@@ -15,12 +15,7 @@ static inline int32x4_t requantise(int32x4_t sums, const float *scale,
 
 	x = vmaxq_f32(x, vdupq_n_f32(r->low));
 	x = vminq_f32(x, vdupq_n_f32(r->high));
-	if (!r->again)
-		return vaddq_s32(vcvtnq_s32_f32(x), vdupq_n_s32(r->output_zero));
-	x = vmulq_f32(vrndnq_f32(x), vdupq_n_f32(r->final_scale));
-	x = vmaxq_f32(x, vdupq_n_f32(r->final_low));
-	x = vminq_f32(x, vdupq_n_f32(r->final_high));
-	return vaddq_s32(vcvtnq_s32_f32(x), vdupq_n_s32(r->final_zero));
+	return vaddq_s32(vcvtnq_s32_f32(x), vdupq_n_s32(r->output_zero));
 }
 
 /* Adds bias and row term to four sums from channel `n` on, and rounds. */

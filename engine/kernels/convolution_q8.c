@@ -66,19 +66,35 @@ static void describe_fully_connected(const struct kernel_task *task, struct conv
 	d->kernel_height = d->kernel_width = d->stride_y = d->stride_x = 1;
 }
 
-/* A bias in floats is brought to units of input scale × weight scale. */
+/* A bias in floats, or in units of the file's input scale, is brought to units of
+ * input scale × weight scale. */
 static int32_t *round_bias(const struct kernel_task *task, const struct conv_q8_description *d)
 {
-	const float *floats = task->node->bias->data;
+	const struct graph_node *node = task->node;
+	double finer = (double)task->graph->nodes[node->inputs[0]].file_scale / (double)d->input_scale;
 	int32_t *bias = calloc(d->output_channels, sizeof(*bias));
 
 	for (unsigned n = 0; bias && n < d->output_channels; n++) {
 		double scale = (double)d->weight_scales[d->weight_scale_count > 1 ? n : 0];
-		double units = rint((double)floats[n] / ((double)d->input_scale * scale));
+		double units = node->bias->type == GGUF_TENSOR_I32 ?
+			((const int32_t *)node->bias->data)[n] * finer :
+			(double)((const float *)node->bias->data)[n] /
+				((double)d->input_scale * scale);
 
+		units = rint(units);
 		bias[n] = units > 1e9 ? 1000000000 : units < -1e9 ? -1000000000 : (int32_t)units;
 	}
 	return bias;
+}
+
+static uint8_t larger(uint8_t a, uint8_t b)
+{
+	return a > b ? a : b;
+}
+
+static uint8_t smaller(uint8_t a, uint8_t b)
+{
+	return a < b ? a : b;
 }
 
 static int prepare(const struct kernel_task *task, struct threadpool *pool, void **ret_prepared,
@@ -96,14 +112,12 @@ static int prepare(const struct kernel_task *task, struct threadpool *pool, void
 		.weight_scale_count = node->weight_scale->count,
 		.input_scale = input->quantisation.scale,
 		.input_zero = input->quantisation.zero_point,
-		.output_scale = node->quantisation.scale,
-		.output_zero = node->quantisation.zero_point,
-		.minimum = q8_store(node->minimum, node->quantisation),
-		.maximum = q8_store(node->maximum, node->quantisation),
-		.concat_scale = task->stored.scale,
-		.concat_zero = task->stored.zero_point,
-		.concat_minimum = q8_store(task->minimum, task->stored),
-		.concat_maximum = q8_store(task->maximum, task->stored),
+		.output_scale = task->stored.scale,
+		.output_zero = task->stored.zero_point,
+		.minimum = larger(q8_store(node->minimum, task->stored),
+				  q8_store(task->minimum, task->stored)),
+		.maximum = smaller(q8_store(node->maximum, task->stored),
+				   q8_store(task->maximum, task->stored)),
 	};
 	struct conv_q8_set *set;
 	int32_t *bias = NULL;
@@ -115,9 +129,7 @@ static int prepare(const struct kernel_task *task, struct threadpool *pool, void
 		describe_fully_connected(task, &d);
 	if (node->weight_zero_point)
 		d.weight_zero = *(const int8_t *)node->weight_zero_point->data;
-	if (node->bias && node->bias->type == GGUF_TENSOR_I32) {
-		d.bias = node->bias->data;
-	} else if (node->bias) {
+	if (node->bias) {
 		bias = round_bias(task, &d);
 		if (!bias)
 			return engine_fail_memory(error);

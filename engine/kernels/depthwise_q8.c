@@ -42,15 +42,17 @@ static void release(void *prepared)
 	free(depthwise);
 }
 
-static int32_t bias_of(const struct graph_node *node, unsigned channel, double unit)
+/* `finer`: the file's input scale in units of the one in use. */
+static int32_t bias_of(const struct graph_node *node, unsigned channel, double unit, double finer)
 {
 	double units;
 
 	if (!node->bias)
 		return 0;
 	if (node->bias->type == GGUF_TENSOR_I32)
-		return ((const int32_t *)node->bias->data)[channel];
-	units = rint((double)((const float *)node->bias->data)[channel] / unit);
+		units = rint(((const int32_t *)node->bias->data)[channel] * finer);
+	else
+		units = rint((double)((const float *)node->bias->data)[channel] / unit);
 	return units > 1e9 ? 1000000000 : units < -1e9 ? -1000000000 : (int32_t)units;
 }
 
@@ -59,7 +61,9 @@ static int prepare(const struct kernel_task *task, struct threadpool *pool, void
 {
 	const struct graph_node *node = task->node;
 	struct graph_quantisation own = node->quantisation;
-	double input_scale = (double)task->graph->nodes[node->inputs[0]].quantisation.scale;
+	const struct graph_node *input = &task->graph->nodes[node->inputs[0]];
+	double input_scale = (double)input->quantisation.scale;
+	double finer = (double)input->file_scale / input_scale;
 	const float *scales = node->weight_scale->data;
 	const int8_t *codes = node->weight->data;
 	const int8_t *zeros = node->weight_zero_point ? node->weight_zero_point->data : NULL;
@@ -83,7 +87,7 @@ static int prepare(const struct kernel_task *task, struct threadpool *pool, void
 		for (size_t t = 0; t < taps; t++)
 			depthwise->weights[t * channels + c] =
 				(int16_t)(codes[c * taps + t] - zero);
-		depthwise->bias[c] = bias_of(node, (unsigned)c, unit);
+		depthwise->bias[c] = bias_of(node, (unsigned)c, unit, finer);
 		depthwise->factors[c] = (float)(unit / (double)own.scale);
 	}
 	depthwise->low = q8_store(node->minimum, own);

@@ -23,10 +23,7 @@
  * What becomes of a sum of products `s` of output channel n:
  *   q = output_zero + rint(clamp(float(s) · scale[n], low, high))
  * with rint to the nearest, ties to even, all in 32-bit floats, so that every
- * instruction set stores the same bits. A tensor that is joined to others by a
- * concatenation of another scale is then rounded once more, as the quantised
- * network does:
- *   q' = final_zero + rint(clamp(float(q − output_zero) · final_scale, final_low, final_high))
+ * instruction set stores the same bits.
  */
 struct requantisation {
 	float low, high;		/* bounds of q − output_zero */
@@ -34,9 +31,6 @@ struct requantisation {
 	/* The bounds are 0 and 255 and no product can leave 32 bits, so that a
 	 * saturating conversion to bytes does all of the clamping. */
 	bool saturating;
-	bool again;
-	float final_scale, final_low, final_high;
-	int32_t final_zero;
 };
 
 /* One tile: `rows` pixels (at most the kernel's) by `columns` channels. */
@@ -141,7 +135,8 @@ typedef void pixel_sums_q8_function(const uint8_t *pixels, size_t count, size_t 
 typedef void maximum_q8_function(const uint8_t *const *pixels, size_t count, size_t channels,
 				 uint8_t *ret_bytes);
 
-/* ((sum + half) · multiplier) >> 16 likewise; sum + half stays below 2^16. */
+/* ((sum + half) · multiplier) >> 16 likewise, at most 255; sum + half stays below
+ * 2^16, what comes out before it is limited below 2^15. */
 typedef void average_q8_function(const uint8_t *const *pixels, size_t count, size_t channels,
 				 uint16_t half, uint16_t multiplier, uint8_t *ret_bytes);
 

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * pool_q8.c: maximum and average over a window in 8 bits. An average is rounded
- * to the nearest, halves up, as TFLite's reference does: (sum + count / 2) /
- * count in whole numbers. Any further change of scale is a table of 256 entries.
+ * pool_q8.c: maximum and average over a window in 8 bits. An average of the scale
+ * of its input is rounded to the nearest, halves up, as TFLite's reference does:
+ * (sum + count / 2) / count in whole numbers. One that is stored with a finer
+ * scale, since averages reach less far than what they are made of, is brought to
+ * it in the same multiplication. Any other change of scale is a table of 256
+ * entries.
  */
 #include <string.h>
 
@@ -57,10 +60,20 @@ static const uint8_t *pixel_at(const struct kernel_view *in, unsigned y, unsigne
 	return (const uint8_t *)in->data + y * in->row_stride + x * in->pixel_stride;
 }
 
+struct pooling {
+	const struct kernel_call *call;
+	const struct isa *isa;
+	/* An average whose stored scale is the input's divided by this; 1 for any other. */
+	double finer;
+	bool translate;
+	uint8_t table[256];
+};
+
 /* Any window; padding that counts stands for the value 0, stored as the zero
  * point. A maximum of nothing does not occur: padding is less than the window. */
-static uint8_t pool_one(const struct kernel_call *call, const struct meeting *m, size_t channel)
+static uint8_t pool_one(const struct pooling *pooling, const struct meeting *m, size_t channel)
 {
+	const struct kernel_call *call = pooling->call;
 	const struct kernel_task *task = call->task;
 	int32_t zero = task->graph->nodes[task->node->inputs[0]].quantisation.zero_point;
 	uint64_t sum = (uint64_t)(m->divisor - smaller(covered(m), m->divisor)) * (uint32_t)zero;
@@ -75,7 +88,9 @@ static uint8_t pool_one(const struct kernel_call *call, const struct meeting *m,
 		}
 	if (task->node->operator == GRAPH_MAX_POOL)
 		return most;
-	return (uint8_t)((sum + m->divisor / 2) / m->divisor);
+	if (pooling->finer == 1)
+		return (uint8_t)((sum + m->divisor / 2) / m->divisor);
+	return (uint8_t)fmin(rint((double)sum * pooling->finer / m->divisor), 255);
 }
 
 /* The multiplier that makes (x · multiplier) >> 16 the quotient x / divisor for
@@ -91,12 +106,24 @@ static uint16_t reciprocal(unsigned divisor)
 	return (uint16_t)multiplier;
 }
 
-struct pooling {
-	const struct kernel_call *call;
-	const struct isa *isa;
-	bool translate;
-	uint8_t table[256];
-};
+/* What average_q8 needs. A change of scale makes the multiplier inexact by less
+ * than a thirtieth of a code. False where it does not fit. */
+static bool find_multiplier(const struct pooling *pooling, unsigned divisor, uint16_t *ret_half,
+			    uint16_t *ret_multiplier)
+{
+	double multiplier = 65536 * pooling->finer / divisor;
+
+	if (pooling->finer == 1) {
+		*ret_half = (uint16_t)(divisor / 2);
+		*ret_multiplier = reciprocal(divisor);
+		return *ret_multiplier != 0;
+	}
+	if (multiplier < 2048 || multiplier >= 65535.5)
+		return false;
+	*ret_half = (uint16_t)rint(32768 / multiplier);
+	*ret_multiplier = (uint16_t)rint(multiplier);
+	return true;
+}
 
 /* Channels begin to end of one output pixel. */
 static void pool(const struct pooling *pooling, const struct meeting *m, size_t begin, size_t end,
@@ -105,23 +132,25 @@ static void pool(const struct pooling *pooling, const struct meeting *m, size_t 
 	const struct kernel_call *call = pooling->call;
 	bool maximum = call->task->node->operator == GRAPH_MAX_POOL;
 	const uint8_t *pixels[PIXELS_MAX];
-	uint16_t multiplier = reciprocal(m->divisor);
+	bool copy = maximum || (m->divisor == 1 && pooling->finer == 1);
+	uint16_t half, multiplier;
 	size_t count = 0;
 
 	if (covered(m) > PIXELS_MAX ||
-	    (!maximum && (covered(m) != m->divisor || (multiplier == 0 && m->divisor > 1)))) {
+	    (!copy && (covered(m) != m->divisor ||
+		       !find_multiplier(pooling, m->divisor, &half, &multiplier)))) {
 		for (size_t c = begin; c < end; c++)
-			out[c] = pool_one(call, m, c);
+			out[c] = pool_one(pooling, m, c);
 		return;
 	}
 	for (unsigned y = m->top; y < m->bottom; y++)
 		for (unsigned x = m->left; x < m->right; x++)
 			pixels[count++] = pixel_at(&call->inputs[0], y, x) + begin;
-	if (maximum || m->divisor == 1)
+	if (copy)
 		pooling->isa->maximum_q8(pixels, count, end - begin, out + begin);
 	else
-		pooling->isa->average_q8(pixels, count, end - begin, (uint16_t)(m->divisor / 2),
-					 multiplier, out + begin);
+		pooling->isa->average_q8(pixels, count, end - begin, half, multiplier,
+					 out + begin);
 }
 
 static void pool_share(void *argument, unsigned index, unsigned count)
@@ -154,9 +183,18 @@ static void run(const struct kernel_call *call)
 {
 	const struct kernel_task *task = call->task;
 	const struct graph_node *input = &task->graph->nodes[task->node->inputs[0]];
-	struct pooling pooling = {.call = call, .isa = isa_best()};
+	struct graph_quantisation from = input->quantisation;
+	struct pooling pooling = {.call = call, .isa = isa_best(), .finer = 1};
 
-	q8_table(input->quantisation, task, pooling.table);
+	/* Where the limits are those of the codes anyway. */
+	if (task->node->operator != GRAPH_MAX_POOL && from.zero_point == 0 &&
+	    q8_same(task->node->quantisation, task->stored) &&
+	    task->stored.zero_point == 0 && q8_store(task->minimum, task->stored) == 0 &&
+	    q8_store(task->maximum, task->stored) == 255 && from.scale != task->stored.scale) {
+		pooling.finer = (double)from.scale / (double)task->stored.scale;
+		from = task->stored;
+	}
+	q8_table(from, task, pooling.table);
 	for (unsigned i = 0; i < 256; i++)
 		if (pooling.table[i] != i)
 			pooling.translate = true;

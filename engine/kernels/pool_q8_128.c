@@ -29,7 +29,7 @@ static inline shorts multiply_high(uint16x8_t a, uint16_t m)
 #define LARGER(a, b) ((bytes)vmaxq_u8((uint8x16_t)(a), (uint8x16_t)(b)))
 #define WIDEN(p) ((shorts)vmovl_u8(vld1_u8(p)))
 #define MULTIPLY_HIGH(a, m) multiply_high((uint16x8_t)(a), m)
-#define NARROW_STORE(p, a) vst1_u8(p, vmovn_u16((uint16x8_t)(a)))
+#define NARROW_STORE(p, a) vst1_u8(p, vqmovn_u16((uint16x8_t)(a)))
 #else
 static inline shorts widen(const uint8_t *p)
 {
@@ -46,7 +46,7 @@ static inline shorts multiply_high(shorts a, uint16_t m)
 static inline void narrow_store(uint8_t *p, shorts a)
 {
 	for (int i = 0; i < 8; i++)
-		p[i] = (uint8_t)a[i];
+		p[i] = (uint8_t)(a[i] > 255 ? 255 : a[i]);
 }
 
 #define LARGER(a, b) (((a) & (bytes)((a) > (b))) | ((b) & ~(bytes)((a) > (b))))

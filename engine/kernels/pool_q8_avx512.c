@@ -14,5 +14,5 @@ typedef uint16_t shorts __attribute__((vector_size(64)));
 #define MULTIPLY_HIGH(a, m) \
 	((shorts)_mm512_mulhi_epu16((__m512i)(a), _mm512_set1_epi16((int16_t)(m))))
 #define NARROW_STORE(p, a) \
-	_mm256_storeu_si256((void *)(p), _mm512_cvtepi16_epi8((__m512i)(a)))
+	_mm256_storeu_si256((void *)(p), _mm512_cvtusepi16_epi8((__m512i)(a)))
 #include "engine/kernels/pool_q8_vector.h"

@@ -53,7 +53,24 @@ static int load_json(const char *path, json_t **ret_root, struct engine_error *e
 	return 0;
 }
 
-/* Strings, whole numbers, fractions, truth values: one key each. */
+/* Fractions in a list. */
+static bool write_list(struct gguf_writer *writer, const char *key, const json_t *list)
+{
+	size_t count = json_array_size(list);
+	float *values = calloc(count ? count : 1, sizeof(*values));
+	bool numbers = values && count > 0;
+
+	for (size_t i = 0; numbers && i < count; i++) {
+		numbers = json_is_number(json_array_get(list, i));
+		values[i] = (float)json_number_value(json_array_get(list, i));
+	}
+	if (numbers)
+		gguf_writer_set_f32s(writer, key, values, count);
+	free(values);
+	return numbers;
+}
+
+/* Strings, whole numbers, fractions, lists of these, truth values: one key each. */
 static int write_metadata(struct import *import)
 {
 	const char *path = import->options->metadata, *key;
@@ -81,7 +98,7 @@ static int write_metadata(struct import *import)
 			gguf_writer_set_f32(writer, key, (float)json_real_value(value));
 		else if (json_is_boolean(value))
 			gguf_writer_set_bool(writer, key, json_is_true(value));
-		else
+		else if (!json_is_array(value) || !write_list(writer, key, value))
 			r = engine_fail(import->error, ENGINE_BAD_OPTION,
 					"The file %s has the key %s with a value that is neither a string "
 					"nor a number that fits.", path, key);

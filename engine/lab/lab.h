@@ -344,7 +344,8 @@ struct lab_quantisation {
 
 /* Writes a model whose float encoder is in 8 bits: weights with one scale a channel,
  * values with the range that the photos (calibration, 20 to 200 of the kind to be
- * described) call for. */
+ * described) call for. An encoder that is in 8 bits already keeps all but the share
+ * of their ranges that its values are given codes for. */
 int lab_quantise_encoder(const char *input, const char *const *photos, size_t photo_count,
 			 const char *output, struct lab_quantisation **ret_quantisation,
 			 struct engine_error *error);

@@ -9,6 +9,11 @@
  * a channel. Lastly the photos run through both networks, and each layer's
  * values are compared: the error that is reported is the one that arrives there,
  * that of all layers before included.
+ *
+ * An encoder that was trained in 8 bits keeps its weights, biases and limits, but
+ * the ranges of its values are those of the largest that training ever met. For
+ * it the same two passes find the reach of each node, the share of its range that
+ * is worth having codes for (MODEL.md), which costs nothing when it runs.
  */
 #include <fcntl.h>
 #include <math.h>
@@ -26,6 +31,7 @@
 
 #define BINS 2048u
 #define STEPS 64u		/* ranges that are tried, from a quarter to the whole */
+#define REACH_LEAST 0.1		/* of an encoder that was trained in 8 bits */
 
 struct observed {
 	float low, high;
@@ -41,6 +47,7 @@ struct quantiser {
 	const struct graph *graph;
 	struct observed *observed;	/* by node */
 	struct graph_quantisation *chosen;	/* by node */
+	float *reaches;			/* by node, of an encoder that is in 8 bits already */
 	float *values;			/* room for the largest value */
 	/* of the comparison */
 	float **kept;			/* by node: the float network's values for one photo */
@@ -197,6 +204,42 @@ static void choose_quantisation(struct quantiser *q)
 	}
 }
 
+static double choose_reach(const struct observed *o, double range)
+{
+	double best = INFINITY, reach = 1;
+
+	for (unsigned i = 0; i < STEPS; i++) {
+		double share = 1 - (1 - REACH_LEAST) * i / STEPS;
+		double found = cost(o, 0, range * share);
+
+		if (found < best) {
+			best = found;
+			reach = share;
+		}
+	}
+	return reach;
+}
+
+/* A maximum is stored as what it is made of, so that it stays a copy. */
+static void choose_reaches(struct quantiser *q)
+{
+	for (unsigned i = 0; i < q->graph->node_count; i++) {
+		const struct graph_node *node = &q->graph->nodes[i];
+
+		q->reaches[i] = 1;
+		q->chosen[i] = (struct graph_quantisation){node->file_scale,
+							   node->quantisation.zero_point};
+		if (node->operator == GRAPH_INPUT || node->quantisation.zero_point != 0)
+			continue;
+		if (node->operator == GRAPH_MAX_POOL)
+			q->reaches[i] = q->reaches[node->inputs[0]];
+		else
+			q->reaches[i] = (float)choose_reach(&q->observed[i],
+							    255 * (double)node->file_scale);
+		q->chosen[i].scale *= q->reaches[i];
+	}
+}
+
 static int observe(struct quantiser *q)
 {
 	struct executor *executor = encoder_executor(q->context->encoder);
@@ -271,6 +314,20 @@ out:
 	free(scales);
 	free(clamps);
 	free(zeros);
+	return r;
+}
+
+static int write_reaches(struct quantiser *q, const char *output)
+{
+	struct gguf_writer *writer = NULL;
+	int r = gguf_writer_open(&writer, q->error);
+
+	if (r)
+		return r;
+	gguf_writer_copy(writer, q->model->file, "");
+	gguf_writer_set_f32s(writer, "descry.encoder.node.reach", q->reaches, q->graph->node_count);
+	r = gguf_writer_write(writer, output, q->error);
+	gguf_writer_free(writer);
 	return r;
 }
 
@@ -371,10 +428,11 @@ static int allocate(struct quantiser *q)
 
 	q->observed = calloc(count, sizeof(*q->observed));
 	q->chosen = calloc(count, sizeof(*q->chosen));
+	q->reaches = calloc(count, sizeof(*q->reaches));
 	q->kept = calloc(count, sizeof(float *));
 	q->errors = calloc(count, sizeof(*q->errors));
 	q->squares = calloc(count, sizeof(*q->squares));
-	if (!q->observed || !q->chosen || !q->kept || !q->errors || !q->squares)
+	if (!q->observed || !q->chosen || !q->reaches || !q->kept || !q->errors || !q->squares)
 		return engine_fail_memory(q->error);
 	for (unsigned i = 0; i < count; i++) {
 		size_t size = graph_shape_count(&q->graph->nodes[i].shape);
@@ -401,6 +459,7 @@ static void release(struct quantiser *q)
 	}
 	free(q->observed);
 	free(q->chosen);
+	free(q->reaches);
 	free(q->kept);
 	free(q->errors);
 	free(q->squares);
@@ -413,7 +472,7 @@ int lab_quantise_encoder(const char *input, const char *const *photos, size_t ph
 			 const char *output, struct lab_quantisation **ret_quantisation,
 			 struct engine_error *error)
 {
-	const struct engine_context_options options = { .path = ENGINE_PATH_BLAS };
+	const struct engine_context_options options = { .threads = 1, .path = ENGINE_PATH_FLOAT };
 	struct quantiser q = { .photos = photos, .photo_count = photo_count, .error = error };
 	struct report *report = calloc(1, sizeof(*report));
 	struct engine_model *quantised = NULL;
@@ -421,11 +480,6 @@ int lab_quantise_encoder(const char *input, const char *const *photos, size_t ph
 
 	if (r)
 		goto out;
-	if (q.model->graph->quantised) {
-		r = engine_fail(error, ENGINE_BAD_OPTION, "The encoder of %s is in 8 bits already.",
-				input);
-		goto out;
-	}
 	if (photo_count == 0) {
 		r = engine_fail(error, ENGINE_BAD_OPTION,
 				"There are no photos to find the ranges of the values with.");
@@ -439,8 +493,13 @@ int lab_quantise_encoder(const char *input, const char *const *photos, size_t ph
 		r = observe(&q);
 	if (r)
 		goto out;
-	choose_quantisation(&q);
-	r = write_model(&q, output);
+	if (q.graph->quantised) {
+		choose_reaches(&q);
+		r = write_reaches(&q, output);
+	} else {
+		choose_quantisation(&q);
+		r = write_model(&q, output);
+	}
 	if (r == 0)
 		r = engine_model_open(output, &quantised, error);
 	if (r)

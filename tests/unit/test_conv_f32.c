@@ -213,10 +213,12 @@ static void pools_in_8_bits_are_exact(void **state)
 			size_t channels = draw() % 200 + 1, count = draw() % 9 + 1;
 			size_t size = count * channels;
 			/* 64 bytes more may be read, none written */
-			uint8_t *input = malloc(size + 64), most[200], mean[200];
+			uint8_t *input = malloc(size + 64), most[200], mean[200], finer[200];
 			const uint8_t *pixels[9];
 			int32_t sums[9];
 			uint16_t multiplier = (uint16_t)((65536 + count - 1) / count);
+			/* as for an output of a finer scale, where sums reach beyond 255 */
+			uint16_t larger = (uint16_t)(draw() % (65536 - multiplier) + multiplier);
 
 			for (size_t k = 0; k < size + 64; k++)
 				input[k] = (uint8_t)draw();
@@ -228,6 +230,8 @@ static void pools_in_8_bits_are_exact(void **state)
 			if (count > 1)
 				isa_at(i)->average_q8(pixels, count, channels, (uint16_t)(count / 2),
 						      multiplier, mean);
+			memset(finer, 1, sizeof(finer));
+			isa_at(i)->average_q8(pixels, count, channels, 1, larger, finer);
 			isa_at(i)->pixel_sums_q8(input, count, channels, channels, sums);
 			for (size_t c = 0; c < 200; c++) {
 				unsigned sum = 0, largest = 0;
@@ -237,6 +241,13 @@ static void pools_in_8_bits_are_exact(void **state)
 					largest = pixels[p][c] > largest ? pixels[p][c] : largest;
 				}
 				assert_int_equal(most[c], c < channels ? largest : 1);
+				if (c < channels) {
+					uint32_t scaled = (sum + 1) * larger >> 16;
+
+					assert_int_equal(finer[c], scaled > 255 ? 255 : scaled);
+				} else {
+					assert_int_equal(finer[c], 1);
+				}
 				if (count > 1)
 					assert_int_equal(mean[c], c < channels ? (sum + count / 2) / count
 									       : 1);

@@ -3,8 +3,8 @@
  * 8-bit convolutions of every instruction set this processor has, bit for bit
  * against a direct sum in 64 bits: every shape of Inception V3 (rows cut to a
  * few, which keeps every width, depth and tail), random shapes, joined
- * convolutions, output into slices, second rounding, signed and unsigned
- * weights, and several threads.
+ * convolutions, output into slices, signed and unsigned weights, and several
+ * threads.
  */
 #include <math.h>
 #include <setjmp.h>
@@ -98,12 +98,6 @@ static void draw_sample(struct sample *s, const struct shape *shape, uint8_t inp
 	d->bias = draw() % 8 ? s->bias : NULL;
 	d->minimum = 0;
 	d->maximum = draw() % 3 ? 255 : 200;
-	if (draw() % 2) {
-		d->concat_scale = 0.05f * (1 + (float)(draw() % 100) / 100);
-		d->concat_zero = draw() % 2 ? 0 : 17;
-		d->concat_minimum = draw() % 4 ? 0 : 5;
-		d->concat_maximum = draw() % 4 ? 255 : 190;
-	}
 }
 
 static void free_sample(struct sample *s)
@@ -142,13 +136,6 @@ static uint8_t expected(const struct conv_q8_description *d, const uint8_t *inpu
 				     (double)d->output_scale);
 	q = (int)rintf(fminf(fmaxf(value, (float)(d->minimum - d->output_zero)),
 			     (float)(d->maximum - d->output_zero)));
-	if (d->concat_scale != 0 && (d->concat_scale != d->output_scale ||
-				     d->concat_zero != d->output_zero)) {
-		value = (float)q * (float)((double)d->output_scale / (double)d->concat_scale);
-		q = (int)rintf(fminf(fmaxf(value, (float)(d->concat_minimum - d->concat_zero)),
-				     (float)(d->concat_maximum - d->concat_zero)));
-		return (uint8_t)(q + d->concat_zero);
-	}
 	return (uint8_t)(q + d->output_zero);
 }
 
