@@ -4,8 +4,12 @@ One training step for each line on standard input; prints its milliseconds.
 Usage: peer_torch_train.py THREADS"""
 
 import math
+import os
 import sys
 import time
+
+# torch.set_num_threads does not reach OpenBLAS, which Debian's PyTorch multiplies with
+os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = sys.argv[1]
 
 import torch
 import torch.nn.functional as F

@@ -6,6 +6,12 @@
  */
 #define LAB_DOUBLE
 #include "engine/lab/network.c"
+#include "engine/lab/network_backward.c"
+#include "engine/lab/network_cells.c"
+#include "engine/lab/network_forward.c"
+#include "engine/lab/network_generation.c"
+#include "engine/lab/network_packing.c"
+#include "engine/lab/network_workspace.c"
 
 #include <math.h>
 #include <setjmp.h>
