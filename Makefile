@@ -27,7 +27,8 @@ SANITIZE ?=
 empty :=
 comma := ,
 COVERAGE ?=
-VARIANT := $(ARCH)$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))$(if $(COVERAGE),-coverage)
+FUZZER ?=
+VARIANT := $(ARCH)$(if $(FUZZER),-$(FUZZER))$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))$(if $(COVERAGE),-coverage)
 B := build/$(VARIANT)
 
 # --- packages ---------------------------------------------------------------
@@ -322,13 +323,15 @@ check: deps-test  ## build with and without sanitizers, run every test
 model: $B/descry  ## rebuild the default model from its parts
 	engine/models/build.sh $B/descry build/model $(DECODER) $(VOCABULARY)
 
-# libFuzzer is clang's; the targets are built in a folder of their own
-FUZZ_VARIANT := CC=clang SANITIZE=fuzzer,address,undefined
+# libFuzzer is clang's; the targets are built in a folder of their own, and once
+# more for AFL++, whose compiler takes the same targets
+FUZZ_VARIANT := CC=$(if $(FUZZER),afl-clang-fast,clang) SANITIZE=fuzzer,address,undefined
 .PHONY: fuzzers fuzz quality-report
 fuzzers: $(FUZZ_BIN)
-fuzz:  ## fuzz T=… (image, model, …; all when empty) for SECONDS=… (default 1800) each
-	@$(MAKE) -s $(FUZZ_VARIANT) fuzzers
-	SECONDS_EACH=$(or $(SECONDS),1800) tests/fuzz/run.sh $(T)
+fuzz:  ## fuzz T=… (image, model, …; all when empty) for SECONDS=… (default 1800) each; FUZZER=afl
+	$(if $(FUZZER),$(call install_packages,afl++))
+	@AFL_QUIET=1 $(MAKE) -s $(FUZZ_VARIANT) fuzzers
+	SECONDS_EACH=$(or $(SECONDS),1800) tests/fuzz/run$(if $(FUZZER),-$(FUZZER)).sh $(T)
 
 .PHONY: lint
 lint:  ## check the sources with cppcheck, clang-tidy and gcc -fanalyzer
