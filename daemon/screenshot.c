@@ -180,7 +180,7 @@ static int portal_take(DBusConnection *session, struct engine_image **ret_image,
 {
 	struct engine_error error = { "" };
 	DBusMessage *message, *reply;
-	char uri[4096], *path;
+	char uri[4096] = "", *path;
 	int fd, r;
 
 	dbus_bus_add_match(session, "type='signal',interface='org.freedesktop.portal.Request',"

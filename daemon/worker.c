@@ -25,7 +25,12 @@
 #define BACKOFF_FIRST_MS 100
 #define BACKOFF_MOST_MS 10000
 #define CANCEL_GRACE_MS 1000
+/* one that counts lines writes the counts when it ends */
+#ifdef DESCRY_COVERAGE
+#define END_STEPS 5000
+#else
 #define END_STEPS 100
+#endif
 
 struct worker {
 	struct loop *loop;
