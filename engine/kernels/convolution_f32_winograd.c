@@ -211,13 +211,14 @@ static void release(void *argument)
 static int cut(struct prepared *p, unsigned channels, struct engine_error *error)
 {
 	const struct isa *isa = isa_best();
-	size_t tiles = tile_count(p);
+	/* no rows of the last block are wasted, so the number does not matter */
+	const size_t many = 1000;
 
-	p->column_count = gemm_cut(isa->conv_f32, isa->conv_f32_count, tiles, channels, NULL);
+	p->column_count = gemm_cut(isa->conv_f32, isa->conv_f32_count, many, channels, NULL);
 	p->columns = calloc(p->column_count, sizeof(*p->columns));
 	if (!p->columns)
 		return engine_fail_memory(error);
-	gemm_cut(isa->conv_f32, isa->conv_f32_count, tiles, channels, p->columns);
+	gemm_cut(isa->conv_f32, isa->conv_f32_count, many, channels, p->columns);
 	for (size_t c = 0; c < p->column_count; c++)
 		if (p->columns[c].kernel->columns > p->widest)
 			p->widest = p->columns[c].kernel->columns;
@@ -289,8 +290,8 @@ static struct split split(const struct prepared *p, unsigned threads)
 		own = tiles;
 	most = most < TILES_FEW ? TILES_FEW : most;
 	split.band = split.shared ? tiles : own / ((own + most - 1) / most) + 1;
-	split.value_stride = odd_lines((split.band + GEMM_ROWS_MAX) * p->depth_stride);
-	split.product_stride = odd_lines((split.band + GEMM_ROWS_MAX) * p->widest);
+	split.value_stride = odd_lines(split.band * p->depth_stride);
+	split.product_stride = odd_lines(split.band * p->widest);
 	split.values_size = points * split.value_stride;
 	split.products_size = points * split.product_stride;
 	return split;
@@ -367,20 +368,21 @@ static void finish(const struct run *run, const struct gemm_column *column, size
 	p->kernel->output(&p->axis, products, run->split.product_stride, &store, pixels);
 }
 
-/* The products of the blocks first to last of a column at one point. The last may
- * have rows that are no tiles; so have the bands. */
+/* The products of the tiles begin to end of a column at one point. */
 static void multiply_point(const struct run *run, const struct gemm_column *column, size_t point,
-			   size_t first, size_t last, const float *values, float *products)
+			   size_t begin, size_t end, const float *values, float *products)
 {
 	const struct prepared *p = run->prepared;
-	size_t rows = column->kernel->rows, width = column->kernel->columns;
+	size_t most = column->kernel->rows, width = column->kernel->columns, rows;
 	const float *weights = (const float *)column->weights + point * p->depth * width;
 
 	values += point * run->split.value_stride;
 	products += point * run->split.product_stride;
-	for (size_t t = first * rows; t < last * rows; t += rows)
-		column->kernel->product(values + t * p->depth_stride, p->depth_stride, p->depth,
-					weights, products + t * p->widest, p->widest);
+	for (size_t t = begin; t < end; t += rows) {
+		rows = end - t < most ? end - t : most;
+		column->kernel->product(rows, values + t * p->depth_stride, p->depth_stride,
+					p->depth, weights, products + t * p->widest, p->widest);
+	}
 }
 
 /* All that falls into begin to end of the cost of a band of tiles. */
@@ -392,14 +394,18 @@ static void multiply(const struct run *run, size_t first_tile, size_t tiles, siz
 
 	for (size_t c = 0; c < p->column_count; c++) {
 		const struct gemm_column *column = &p->columns[c];
-		size_t rows = column->kernel->rows, first, last;
+		size_t first, last;
 
 		gemm_blocks(column, tiles, begin, end, &at, &first, &last);
+		first *= column->kernel->rows;
+		last *= column->kernel->rows;
+		if (last > tiles)
+			last = tiles;
 		if (first >= last)
 			continue;
 		for (size_t point = 0; point < points; point++)
 			multiply_point(run, column, point, first, last, values, products);
-		for (size_t t = first * rows; t < last * rows && t < tiles; t++)
+		for (size_t t = first; t < last; t++)
 			finish(run, column, first_tile + t, products + t * p->widest, sink);
 	}
 }

@@ -70,9 +70,9 @@ struct conv_f32_tile {
 typedef void conv_f32_function(const struct conv_f32_tile *tile);
 
 /* ret_products[r·product_stride + n] = Σ_k values[r·value_stride + k] · weights[k][n]
- * for all rows and columns of the kernel. */
-typedef void product_f32_function(const float *values, size_t value_stride, size_t depth,
-				  const float *weights, float *ret_products,
+ * for up to all rows and all columns of the kernel. */
+typedef void product_f32_function(size_t rows, const float *values, size_t value_stride,
+				  size_t depth, const float *weights, float *ret_products,
 				  size_t product_stride);
 
 /* q8, or the other two. */
