@@ -77,6 +77,11 @@ struct winograd_axis winograd_axis(unsigned outputs, unsigned taps)
 /* Bytes of weights that come from memory in the time of one step. */
 #define STREAM_BYTES 8
 
+/* What a byte is held to be worth, in steps, that the weights take more than they
+ * did. So it is the large pictures that get the large tiles, where little memory
+ * saves much time. */
+#define BYTE_WORTH 0.38
+
 static size_t divide_up(size_t n, size_t by)
 {
 	return (n + by - 1) / by;
@@ -103,13 +108,14 @@ double winograd_cost(const struct winograd_work *work, unsigned outputs)
 	double columns = (double)divide_up(work->output_channels, work->lanes);
 	double points_all = points_y * points_x;
 	double products = tiles * points_all * (double)work->input_channels * columns;
-	double stream = points_all * (double)(work->input_channels * work->output_channels) *
-			sizeof(float) / STREAM_BYTES;
+	double bytes = (double)(work->input_channels * work->output_channels * sizeof(float));
+	double stream = points_all * bytes / STREAM_BYTES;
+	double more = (points_all - work->kernel_height * work->kernel_width) * bytes;
 	/* a transform of n points takes about n²/2 steps, and a load and a store */
 	double line_x = points_x > 1 ? points_x * (points_x / 2.0 + 2) : 0;
 	double line_y = points_y > 1 ? points_y * (points_y / 2.0 + 2) : 0;
 	double transforms = tiles * (inputs * (points_y * line_x + points_x * line_y) +
 				     columns * (outputs_y * line_x + points_x * line_y));
 
-	return (products > stream ? products : stream) + transforms;
+	return (products > stream ? products : stream) + transforms + BYTE_WORTH * more;
 }

@@ -56,7 +56,8 @@ struct winograd_work {
 
 /* An estimate of the time by F(outputs, taps) in each direction in which the
  * kernel is longer than 1, and by the sum of all products, in steps of one
- * multiplication of vectors. */
+ * multiplication of vectors; the former with what the larger weights are held to
+ * cost besides. */
 double winograd_cost(const struct winograd_work *work, unsigned outputs);
 double winograd_plain_cost(const struct winograd_work *work);
 

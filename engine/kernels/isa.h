@@ -140,11 +140,12 @@ typedef void maximum_q8_function(const uint8_t *const *pixels, size_t count, siz
 typedef void average_q8_function(const uint8_t *const *pixels, size_t count, size_t channels,
 				 uint16_t half, uint16_t multiplier, uint8_t *ret_bytes);
 
-/* The sum and the largest of `count` pixels in floats, channel by channel. */
-typedef void sum_f32_function(const float *const *pixels, size_t count, size_t channels,
-			      float *ret_sums);
+/* The largest of `count` pixels in floats, and their sum times a factor, channel by
+ * channel, clamped. */
 typedef void maximum_f32_function(const float *const *pixels, size_t count, size_t channels,
-				  float *ret_most);
+				  float low, float high, float *ret_values);
+typedef void average_f32_function(const float *const *pixels, size_t count, size_t channels,
+				  float factor, float low, float high, float *ret_values);
 
 /* --- Matrix–vector products in 8 bits --------------------------------------- */
 
@@ -197,7 +198,7 @@ struct isa {
 	pixel_sums_q8_function *pixel_sums_q8;
 	maximum_q8_function *maximum_q8;
 	average_q8_function *average_q8;
-	sum_f32_function *sum_f32;
+	average_f32_function *average_f32;
 	maximum_f32_function *maximum_f32;
 	matvec_q8_function *matvec_q8;
 	resize_row_function *resize_row;
@@ -227,7 +228,7 @@ product_f32_function product_f32_4x8_plain;
 pixel_sums_q8_function pixel_sums_q8_plain;
 maximum_q8_function maximum_q8_128;
 average_q8_function average_q8_128;
-sum_f32_function sum_f32_128;
+average_f32_function average_f32_128;
 maximum_f32_function maximum_f32_128;
 extern const struct winograd_kernel winograd_128[WINOGRAD_KERNEL_COUNT];
 matvec_q8_function matvec_q8_plain;
@@ -244,7 +245,7 @@ conv_q8_function conv_q8_5x80_avx512vnni, conv_q8_6x64_avx512vnni, conv_q8_8x48_
 pixel_sums_q8_function pixel_sums_q8_avx2, pixel_sums_q8_avx512;
 maximum_q8_function maximum_q8_avx2, maximum_q8_avx512;
 average_q8_function average_q8_avx2, average_q8_avx512;
-sum_f32_function sum_f32_avx2, sum_f32_avx512;
+average_f32_function average_f32_avx2, average_f32_avx512;
 maximum_f32_function maximum_f32_avx2, maximum_f32_avx512;
 extern const struct winograd_kernel winograd_avx2[WINOGRAD_KERNEL_COUNT];
 extern const struct winograd_kernel winograd_avx512[WINOGRAD_KERNEL_COUNT];

@@ -29,7 +29,7 @@ static void pool_pixel(const struct kernel_call *call, const struct isa *isa, un
 	unsigned top = out_y * w->stride_height, left = out_x * w->stride_width;
 	unsigned bottom = smaller(top + w->kernel_height, w->pad_top + in->shape.height) - w->pad_top;
 	unsigned right = smaller(left + w->kernel_width, w->pad_left + in->shape.width) - w->pad_left;
-	float *out = f32_output_pixel(&call->output, out_y, out_x), factor = 1;
+	float *out = f32_output_pixel(&call->output, out_y, out_x);
 	const float *pixels[PIXELS_MAX];
 	size_t count = 0;
 
@@ -39,14 +39,14 @@ static void pool_pixel(const struct kernel_call *call, const struct isa *isa, un
 		for (unsigned x = left; x < right; x++)
 			pixels[count++] = f32_pixel(in, y, x);
 	if (task->node->operator == GRAPH_MAX_POOL) {
-		isa->maximum_f32(pixels, count, in->shape.channels, out);
-	} else {
-		isa->sum_f32(pixels, count, in->shape.channels, out);
-		factor = 1.0f / (float)(task->node->count_padding ? w->kernel_height * w->kernel_width
-								  : count);
+		isa->maximum_f32(pixels, count, in->shape.channels, task->minimum, task->maximum, out);
+		return;
 	}
-	for (unsigned c = 0; c < in->shape.channels; c++)
-		out[c] = f32_clamp(out[c] * factor, task->minimum, task->maximum);
+	isa->average_f32(pixels, count, in->shape.channels,
+			 1.0f / (float)(task->node->count_padding
+						? w->kernel_height * w->kernel_width
+						: count),
+			 task->minimum, task->maximum, out);
 }
 
 static void pool_rows(void *argument, unsigned index, unsigned count)

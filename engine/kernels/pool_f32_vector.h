@@ -4,58 +4,42 @@
  * the compiler. A file for each instruction set defines WIDTH (floats of a
  * vector) and NAME(what) and includes it.
  */
-#include <string.h>
-
+#include "engine/kernels/floats.h"
 #include "engine/kernels/isa.h"
 
-typedef float floats __attribute__((vector_size(WIDTH * 4)));
-typedef int32_t ints __attribute__((vector_size(WIDTH * 4)));
-
-void NAME(sum_f32)(const float *const *pixels, size_t count, size_t channels, float *ret_sums)
+/* The first `left` floats, or all. */
+static inline void store_some(float *to, floats values, size_t left)
 {
-	size_t c = 0;
+	if (left >= WIDTH)
+		memcpy(to, &values, sizeof(values));
+	else
+		memcpy(to, &values, left * sizeof(float));
+}
 
-	for (; c + WIDTH <= channels; c += WIDTH) {
-		floats sums, v;
+void NAME(average_f32)(const float *const *pixels, size_t count, size_t channels, float factor,
+		       float low, float high, float *ret_values)
+{
+	floats lows = low - (floats){0}, highs = high - (floats){0};
 
-		memcpy(&sums, pixels[0] + c, sizeof(sums));
-		for (size_t p = 1; p < count; p++) {
-			memcpy(&v, pixels[p] + c, sizeof(v));
-			sums += v;
-		}
-		memcpy(ret_sums + c, &sums, sizeof(sums));
-	}
-	for (; c < channels; c++) {
-		ret_sums[c] = pixels[0][c];
+	for (size_t c = 0; c < channels; c += WIDTH) {
+		floats sums = load(pixels[0] + c);
+
 		for (size_t p = 1; p < count; p++)
-			ret_sums[c] += pixels[p][c];
+			sums += load(pixels[p] + c);
+		store_some(ret_values + c, smaller(larger(sums * factor, lows), highs), channels - c);
 	}
 }
 
-void NAME(maximum_f32)(const float *const *pixels, size_t count, size_t channels, float *ret_most)
+void NAME(maximum_f32)(const float *const *pixels, size_t count, size_t channels, float low,
+		       float high, float *ret_values)
 {
-	size_t c = 0;
+	floats lows = low - (floats){0}, highs = high - (floats){0};
 
-	for (; c + WIDTH <= channels; c += WIDTH) {
-		ints most;
+	for (size_t c = 0; c < channels; c += WIDTH) {
+		floats most = load(pixels[0] + c);
 
-		memcpy(&most, pixels[0] + c, sizeof(most));
-		for (size_t p = 1; p < count; p++) {
-			floats v, m;
-			ints bits, greater;
-
-			memcpy(&v, pixels[p] + c, sizeof(v));
-			memcpy(&bits, &v, sizeof(bits));
-			memcpy(&m, &most, sizeof(m));
-			greater = v > m;
-			most = (bits & greater) | (most & ~greater);
-		}
-		memcpy(ret_most + c, &most, sizeof(most));
-	}
-	for (; c < channels; c++) {
-		ret_most[c] = pixels[0][c];
 		for (size_t p = 1; p < count; p++)
-			if (pixels[p][c] > ret_most[c])
-				ret_most[c] = pixels[p][c];
+			most = larger(load(pixels[p] + c), most);
+		store_some(ret_values + c, smaller(larger(most, lows), highs), channels - c);
 	}
 }

@@ -9,9 +9,8 @@
  */
 #include <string.h>
 
+#include "engine/kernels/floats.h"
 #include "engine/kernels/isa.h"
-
-typedef float floats __attribute__((vector_size(WIDTH * 4)));
 
 static inline __attribute__((always_inline)) void
 multiply(size_t rows, const float *values, size_t value_stride, size_t depth,
@@ -26,7 +25,7 @@ multiply(size_t rows, const float *values, size_t value_stride, size_t depth,
 
 #pragma GCC unroll 16
 		for (size_t v = 0; v < VECTORS; v++)
-			memcpy(&w[v], weights + v * WIDTH, sizeof(w[v]));
+			w[v] = load(weights + v * WIDTH);
 		weights += VECTORS * WIDTH;
 #pragma GCC unroll 16
 		for (size_t r = 0; r < rows; r++)

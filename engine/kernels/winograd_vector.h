@@ -3,37 +3,15 @@
  * winograd_vector.h: the transforms of minimal filtering (see winograd.h), a
  * vector of channels at a time, in vectors of the compiler. A file for each
  * instruction set defines WIDTH (floats of a vector) and NAME(what) and includes
- * it; also LARGER and SMALLER of two vectors where the processor has an
- * instruction that the compiler would not find. Numbers of points and outputs are
- * constants to the compiler, so that every loop over them is unrolled; the
- * coefficients are not, they come from one place.
+ * it. Numbers of points and outputs are constants to the compiler, so that every
+ * loop over them is unrolled; the coefficients are not, they come from one place.
  */
 #include <string.h>
 
+#include "engine/kernels/floats.h"
 #include "engine/kernels/isa.h"
 
-typedef float floats __attribute__((vector_size(WIDTH * 4)));
-typedef int32_t ints __attribute__((vector_size(WIDTH * 4)));
-
 #define INLINE static inline __attribute__((always_inline))
-
-INLINE floats load(const float *values)
-{
-	floats v;
-
-	memcpy(&v, values, sizeof(v));
-	return v;
-}
-
-#ifndef LARGER
-INLINE floats choose(ints condition, floats yes, floats no)
-{
-	return (floats)(((ints)yes & condition) | ((ints)no & ~condition));
-}
-
-#define LARGER(a, b) choose((a) > (b), a, b)
-#define SMALLER(a, b) choose((a) < (b), a, b)
-#endif
 
 /* From d[0], d[step], … */
 INLINE void transform_input(const struct winograd_axis *axis, size_t pairs, const floats *d,
@@ -148,7 +126,7 @@ INLINE struct finish finish(const struct winograd_store *to, size_t c)
 
 INLINE void store(floats sum, struct finish with, float *pixel)
 {
-	sum = SMALLER(LARGER(sum + with.bias, with.low), with.high);
+	sum = smaller(larger(sum + with.bias, with.low), with.high);
 	if (with.left >= WIDTH)
 		memcpy(pixel, &sum, sizeof(sum));
 	else
@@ -227,13 +205,14 @@ INLINE void output_square(const struct winograd_axis *axis, size_t pairs, size_t
 
 DEFINE(square, 2, 3, 1)
 DEFINE(square, 4, 3, 2)
+DEFINE(square, 6, 3, 3)
 DEFINE(square, 2, 5, 2)
 DEFINE(square, 4, 5, 3)
 DEFINE(line, 4, 3, 2)
-DEFINE(line, 2, 7, 3)
 DEFINE(line, 6, 7, 5)
 
 const struct winograd_kernel NAME(winograd)[WINOGRAD_KERNEL_COUNT] = {
-	ENTRY(square, 2, 3, 2), ENTRY(square, 4, 3, 2), ENTRY(square, 2, 5, 2),
-	ENTRY(square, 4, 5, 2), ENTRY(line, 4, 3, 1), ENTRY(line, 2, 7, 1), ENTRY(line, 6, 7, 1),
+	ENTRY(square, 2, 3, 2), ENTRY(square, 4, 3, 2), ENTRY(square, 6, 3, 2),
+	ENTRY(square, 2, 5, 2), ENTRY(square, 4, 5, 2), ENTRY(line, 4, 3, 1),
+	ENTRY(line, 6, 7, 1),
 };
