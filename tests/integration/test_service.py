@@ -362,6 +362,48 @@ def activation():
 
 
 @test
+def killed():
+    """a daemon that is killed takes its worker with it, and the next call starts another"""
+    need_model()
+    bus = Bus({NAME: f"{DESCRYD} --set model.path={MODEL} --set speech.wav=/dev/null"})
+    connection, pids = bus.connect(), []
+
+    def begin():
+        # a proxy of its own: each daemon has another unique name
+        served = dbus.Interface(connection.get_object(NAME, PATH, introspect=False), NAME)
+        wait_for(lambda: served.Status().get("worker_pid"), 60, "the worker")
+        pids.extend(int(served.Status()[k]) for k in ("pid", "worker_pid"))
+        return served
+    try:
+        served, pipe = begin(), Pipe()
+        served.Submit(dbus.types.UnixFd(pipe.reader), options_of())
+        served.Say("word " * 500, options_of())
+        os.kill(pids[0], signal.SIGKILL)
+        wait_for(lambda: not any(alive(pid) for pid in pids), 30, "the end of both")
+        pipe.close()
+        served = begin()
+        with open_photo() as photo:
+            caption, _ = served.Describe(dbus.types.UnixFd(photo), options_of(), timeout=120)
+        assert caption.endswith(".")
+        heard("the daemon is killed", "the sentence breaks off; the next call, or systemd, starts "
+              "the daemon again, which says nothing by itself")
+    finally:
+        for pid in pids[2:]:
+            os.kill(pid, signal.SIGTERM)
+        connection.close()
+        bus.close()
+
+
+def alive(pid):
+    """Whether the process runs; a zombie does not."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@test
 def two_daemons():
     """a second daemon on the bus says so and ends"""
     with daemon() as served:
