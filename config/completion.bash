@@ -22,8 +22,8 @@ _descry()
 	"model info "*) words=' --layers --json --system --help' ;;
 	"model import "*) words=' --output --metadata --labels --decoder --vocabulary --pool --grid --classes --mean --std --bgr --json --system --help' ;;
 	"model calibrate "*) words=' --train --train-images --captions --images --non-photos --judged-non-photos --cache --output --report --seed --threads --json --system --help' ;;
-	"model quantise "*) words=' --output --photos --sharpness --length-power --layers --json --system --help' ;;
-	"model quantize "*) words=' --output --photos --sharpness --length-power --layers --json --system --help' ;;
+	"model quantise "*) words=' --output --photos --sharpness --length-power --nouns-once --layers --json --system --help' ;;
+	"model quantize "*) words=' --output --photos --sharpness --length-power --nouns-once --layers --json --system --help' ;;
 	"train convert "*) words=' --output --source --json --system --help' ;;
 	"train "*) words=' --captions --images --model --output --val --val-images --cache --text --init --keep-words --preset --decoder --hidden --layers --min-count --class-scores --mirrored --epochs --language-epochs --reward-epochs --rate --language-rate --reward-rate --final-rate --warm-up --batch --text-batch --samples --sharpness --repetition-penalty --reward-captions --smoothing --dropout --feature-noise --weight-decay --clip --average --seed --threads --validations --patience --bad-entries --checkpoint --checkpoint-minutes --resume --report --interval --redraw --json --system --help' ;;
 	"eval "*) words=' --captions --images --model --results --cache --beam --plain --sample --temperature --seed --threads --calibration --judged-non-photos --report --list --json --system --help' ;;
