@@ -64,6 +64,13 @@ static void arrived(void *data, const struct frame *frame, const char *name)
 	look->options.on_arrival(look->options.data, frame, name);
 }
 
+static void noticed(void *data, const char *sentence)
+{
+	struct look *look = data;
+
+	look->options.on_notice(look->options.data, sentence);
+}
+
 static void add_camera(struct look *look, const struct config_camera *camera)
 {
 	const struct source_settings settings = {
@@ -83,6 +90,7 @@ static void add_camera(struct look *look, const struct config_camera *camera)
 		log_error("%s", error.message);
 		return;
 	}
+	source_on_notice(source, noticed, look);
 	if (settings.kind == SOURCE_FOLDER && camera->announce &&
 	    source_on_arrival(source, arrived, look, &error))
 		log_error("%s", error.message);

@@ -21,6 +21,8 @@ struct look;
 struct look_options {
 	/* A picture was taken for a request. */
 	void (*on_taken)(void *data);
+	/* a camera went away or came back between two pictures */
+	void (*on_notice)(void *data, const char *sentence);
 	/* A picture arrived in a folder that announces; the request is to be spoken. */
 	void (*on_arrival)(void *data, const struct frame *frame, const char *camera);
 	void *data;

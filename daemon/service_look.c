@@ -112,6 +112,14 @@ static void on_arrival(void *data, const struct frame *frame, const char *name)
 
 /* --- what the modules report ---------------------------------------------- */
 
+static void on_notice(void *data, const char *sentence)
+{
+	struct service *service = data;
+	struct failure failure;
+
+	speech_say(service->speech, sentence, TTS_NEXT, NULL, &failure);
+}
+
 static void on_taken(void *data)
 {
 	struct service *service = data;
@@ -341,7 +349,7 @@ const struct service_group service_look_group = {
 int service_look_open(struct service *service, struct failure *failure)
 {
 	const struct look_options look = {
-		.on_taken = on_taken, .on_arrival = on_arrival, .data = service,
+		.on_taken = on_taken, .on_notice = on_notice, .on_arrival = on_arrival, .data = service,
 	};
 	const struct keys_options keys = {
 		.on_pressed = on_pressed, .on_action = on_action, .data = service,

@@ -5,7 +5,8 @@
  * A source is closed, pending (a request waits until it may be opened), open, or held
  * (open but idle). It has a list of requests and one timer, whose meaning
  * follows from the state: the back-off, the time-out of the oldest request, or
- * the end of the warm time. Closing happens only from that timer, from a
+ * the end of the warm time. A camera that goes away while it is held is told of and
+ * looked for until the warm time ends. Closing happens only from that timer, from a
  * failure or from a new request, never while a frame is being delivered, so no
  * driver is pulled down under its own feet.
  *
@@ -62,6 +63,8 @@ struct source {
 	struct loop_source *timer;
 	enum state state;
 	bool keep, delivered, settled, listening, still;
+	bool lost;	/* told of, and looked for */
+	struct source_error loss;	/* not told yet: whoever keeps it asks in a moment */
 	unsigned seen, quiet, damaged, failures;
 	double brightness;
 	uint64_t warm_until_ms, retry_at_ms;
@@ -70,6 +73,8 @@ struct source {
 	uint64_t next_number;
 	source_arrived_function *arrived;
 	void *arrived_data;
+	source_notice_function *notice;
+	void *notice_data;
 };
 
 int source_fail(struct source_error *error, enum source_status status, const char *format, ...)
@@ -204,14 +209,33 @@ static void answer(struct source *source, const struct frame *frame,
 	}
 }
 
+/* After a failure that no request was told of: a camera that was held is missed. */
+static void miss(struct source *source, const struct source_error *error)
+{
+	if (!source->lost && error->status != SOURCE_LOST)
+		return;
+	if (source->keep) {
+		source->loss = *error;
+		return;
+	}
+	if (!source->lost && source->notice)
+		source->notice(source->notice_data, error->message);
+	source->lost = source->warm_until_ms > loop_now();
+	if (source->lost && source->state == CLOSED)
+		source->state = PENDING;
+}
+
 void source_failed(struct source *source, const struct source_error *error)
 {
-	struct source_error copy = *error;
+	bool awaited = source->requests != NULL;
+	struct source_error copy =
+		awaited && error->status == SOURCE_ABSENT && source->loss.status ? source->loss : *error;
 
 	shut(source);
 	if (source->failures < 16)
 		source->failures++;
-	log_info("camera %s: %s", source->settings.name, copy.message);
+	if (awaited || !source->lost)
+		log_info("camera %s: %s", source->settings.name, copy.message);
 	if (source->driver->backs_off) {
 		uint64_t delay = (uint64_t)backoff_first_ms << (source->failures - 1);
 
@@ -219,6 +243,12 @@ void source_failed(struct source *source, const struct source_error *error)
 			loop_now() + (delay < backoff_limit_ms ? delay : backoff_limit_ms);
 	}
 	answer(source, NULL, &copy);
+	if (awaited) {
+		source->lost = false;
+		source->loss.status = SOURCE_OK;
+	} else {
+		miss(source, &copy);
+	}
 	arm(source);
 }
 
@@ -318,7 +348,8 @@ static bool counts(struct source *source, const struct frame *frame)
 
 static bool wanted(const struct source *source, const struct frame *frame)
 {
-	return !source->settled || find_request(source, UINT64_MAX, frame->taken_us);
+	return !source->settled || source->lost ||
+	       find_request(source, UINT64_MAX, frame->taken_us);
 }
 
 static void rest(struct source *source)
@@ -341,6 +372,10 @@ void source_deliver(struct source *source, const struct frame *frame)
 		source->failures = 0;
 		source->damaged = 0;
 		source->warm_until_ms = loop_now() + source->settings.warm_ms;
+		if (source->lost && !source->requests && source->notice)
+			source->notice(source->notice_data, "The camera works again.");
+		source->lost = false;
+		source->loss.status = SOURCE_OK;
 		answer(source, frame, NULL);
 	}
 	rest(source);
@@ -407,8 +442,10 @@ struct source_request *source_cancel(struct source_request *request)
 		}
 	}
 	free(request);
-	if (!source->requests && source->state == PENDING)
+	if (!source->requests && source->state == PENDING) {
 		source->state = CLOSED;
+		source->lost = false;
+	}
 	return NULL;
 }
 
@@ -428,6 +465,12 @@ void source_keep(struct source *source, bool keep)
 	if (!keep)
 		source->warm_until_ms = loop_now() + source->settings.warm_ms;
 	arm(source);
+}
+
+void source_on_notice(struct source *source, source_notice_function *function, void *data)
+{
+	source->notice = function;
+	source->notice_data = data;
 }
 
 int source_on_arrival(struct source *source, source_arrived_function *function, void *data,

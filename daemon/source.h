@@ -104,6 +104,12 @@ typedef void source_arrived_function(void *data, const struct frame *frame, cons
 int source_on_arrival(struct source *source, source_arrived_function *function, void *data,
 		      struct source_error *error);
 
+/* A sentence for the user although nobody waits for a picture: a camera that is open
+ * between two requests went away, or is back. While somebody keeps it, it is theirs
+ * to tell. */
+typedef void source_notice_function(void *data, const char *sentence);
+void source_on_notice(struct source *source, source_notice_function *function, void *data);
+
 /* What the source is doing now, for status reports: "closed", "opening",
  * "running", "warm". */
 const char *source_state(const struct source *source);

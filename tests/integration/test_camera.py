@@ -245,6 +245,33 @@ def unplugged_while_watching():
 
 
 @test
+def unplugged_while_warm():
+    """a warm camera that is unplugged, and one that is back, is told of without a press"""
+    need_model()
+    with Camera(config=CONFIG.replace("warm = 1", "warm = 300").replace(
+            "[camera", "[log]\nlevel = debug\n[camera", 1)) as camera:
+        caption, _ = camera.look()
+        assert camera.interface.Sources()[0]["state"] == "warm"
+        camera.show(words="unplug")
+        camera.wait_for_log("saying: The camera front was unplugged.")
+        said["unplug while warm"] = re.findall("saying: (.*)", camera.daemon.log())[-1]
+        time.sleep(3)
+        assert camera.daemon.log().count("unplugged") == 2, "said or logged again"
+        camera.show()
+        camera.wait_for_log("saying: The camera works again.")
+        wait_for(lambda: camera.interface.Sources()[0]["state"] == "warm", LONG, "the warm camera")
+        assert camera.look()[0] == caption
+        # a press in between is answered itself, and nothing is said twice
+        camera.show(words="unplug")
+        camera.wait_for_log("saying: The camera front was unplugged.", 2)
+        assert camera.fault()[0] == "NoCamera"
+        camera.show()
+        assert camera.look()[0] == caption
+        time.sleep(3)
+        assert camera.daemon.log().count("saying: The camera") == 3
+
+
+@test
 def a_key_wins():
     """a look in the middle of watching is answered, and watching waits"""
     need_model()

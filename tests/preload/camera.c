@@ -3,7 +3,7 @@
  * camera.c: a V4L2 camera that is not there, for LD_PRELOAD.
  *
  * It answers open, ioctl, mmap and close for one path and serves chosen files as
- * frames, thirty a second, by a timerfd, which can be waited for like the real
+ * frames, thirty a second, through a socket, which can be waited for like the real
  * device. What it does is read from a control file before each call, so that a
  * test can pull the plug while the daemon runs.
  *
@@ -30,7 +30,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <poll.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -51,7 +54,8 @@ struct mode {
 
 static struct {
 	pthread_mutex_t lock;
-	int fd;
+	int fd;			/* the program's end of the socket */
+	int timer;
 	char control[1024];
 	struct mode modes[mode_limit];
 	unsigned mode_count;
@@ -60,7 +64,8 @@ static struct {
 	unsigned count;
 	unsigned queue[buffer_limit], queued;
 	unsigned served, sequence;
-} camera = { .lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1 };
+	bool running;
+} camera = { .lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1, .timer = -1 };
 
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
@@ -169,12 +174,12 @@ static size_t fill(uint8_t *bytes)
 static int dequeue(struct v4l2_buffer *buffer)
 {
 	struct timespec now;
-	uint64_t expired;
+	char tick;
 	unsigned index;
 
 	if (find_word("unplug"))
 		return ENODEV;
-	if (read(camera.fd, &expired, sizeof(expired)) < 0 || find_word("stall") || !camera.queued)
+	if (read(camera.fd, &tick, 1) != 1 || find_word("stall") || !camera.queued)
 		return EAGAIN;
 	index = camera.queue[0];
 	camera.queued--;
@@ -192,13 +197,14 @@ static int dequeue(struct v4l2_buffer *buffer)
 	return 0;
 }
 
+/* Once: a camera without an empty buffer rests. */
 static void run_timer(bool on)
 {
 	struct itimerspec time = { 0 };
 
 	if (on)
-		time.it_value.tv_nsec = time.it_interval.tv_nsec = frame_ns;
-	timerfd_settime(camera.fd, 0, &time, NULL);
+		time.it_value.tv_nsec = frame_ns;
+	timerfd_settime(camera.timer, 0, &time, NULL);
 }
 
 /* --- requests ------------------------------------------------------------- */
@@ -267,6 +273,7 @@ static int start(void)
 	if (slow)
 		usleep((useconds_t)atoi(slow) * 1000);
 	camera.served = 0;
+	camera.running = true;
 	run_timer(true);
 	return 0;
 }
@@ -306,12 +313,15 @@ static int answer(unsigned long number, void *argument)
 		if (buffer->index >= camera.count || camera.queued == buffer_limit)
 			return EINVAL;
 		camera.queue[camera.queued++] = buffer->index;
+		if (camera.running)
+			run_timer(true);
 		return 0;
 	case VIDIOC_DQBUF:
 		return dequeue(buffer);
 	case VIDIOC_STREAMON:
 		return start();
 	case VIDIOC_STREAMOFF:
+		camera.running = false;
 		run_timer(false);
 		camera.queued = 0;
 		return 0;
@@ -327,6 +337,74 @@ static bool is_camera(const char *path)
 	const char *ours = getenv("CAMERA_PATH");
 
 	return ours && !strcmp(path, ours);
+}
+
+/* The device's side of an open camera: passes on the ticks of the timer, and hangs
+ * up when the camera is unplugged, as the kernel does. Ends with the program's side. */
+struct bus {
+	int socket, timer, control;
+};
+
+static bool unplugged(const struct bus *bus)
+{
+	char events[4096];
+	bool is;
+
+	if (read(bus->control, events, sizeof(events)) < 0)
+		return false;
+	pthread_mutex_lock(&camera.lock);
+	read_control();
+	is = find_word("unplug");
+	pthread_mutex_unlock(&camera.lock);
+	return is;
+}
+
+static void *run_bus(void *userdata)
+{
+	struct bus *bus = userdata;
+	struct pollfd waits[] = { { .fd = bus->socket }, { .fd = bus->timer, .events = POLLIN },
+				  { .fd = bus->control, .events = POLLIN } };
+	uint64_t expired;
+
+	while (poll(waits, 3, -1) >= 0 && !waits[0].revents) {
+		if (waits[1].revents && read(bus->timer, &expired, sizeof(expired)) > 0 &&
+		    send(bus->socket, "", 1, MSG_NOSIGNAL) < 0)
+			break;
+		if (waits[2].revents && unplugged(bus))
+			break;
+	}
+	pthread_mutex_lock(&camera.lock);
+	if (camera.timer == bus->timer)
+		camera.timer = -1;
+	pthread_mutex_unlock(&camera.lock);
+	REAL(close)(bus->socket);
+	REAL(close)(bus->timer);
+	REAL(close)(bus->control);
+	free(bus);
+	return NULL;
+}
+
+static void connect_bus(void)
+{
+	const char *path = getenv("CAMERA_CONTROL");
+	struct bus *bus = malloc(sizeof(*bus));
+	char folder[512];
+	pthread_t thread;
+	int ends[2];
+
+	snprintf(folder, sizeof(folder), "%s", path ? path : "/tmp/x");
+	*strrchr(folder, '/') = 0;
+	if (!bus || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
+		abort();
+	bus->socket = ends[1];
+	bus->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	bus->control = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	inotify_add_watch(bus->control, folder, IN_MOVED_TO);
+	camera.timer = bus->timer;
+	camera.fd = ends[0];
+	if (pthread_create(&thread, NULL, run_bus, bus))
+		abort();
+	pthread_detach(thread);
 }
 
 static int open_camera(void)
@@ -345,7 +423,7 @@ static int open_camera(void)
 	else if (camera.fd >= 0)
 		error = EBUSY;
 	else
-		camera.fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+		connect_bus();
 	pthread_mutex_unlock(&camera.lock);
 	if (error) {
 		errno = error;

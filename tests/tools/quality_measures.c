@@ -3,7 +3,9 @@
  * quality_measures: reads binary PPM pictures one after another from standard
  * input and prints, for each, one line of its quality scores, its tilt, whether
  * its blur has a direction, and its measures. `--names` prints their names
- * instead. fit_quality.py and report_quality.py make and judge the pictures.
+ * instead. fit_quality.py and report_quality.py make and judge the pictures. With the
+ * name of a model, each line is followed by the pooled features that its encoder
+ * gives of the picture, as raw 32-bit floats.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +21,22 @@ static int print_names(void)
 	for (int i = 0; i < QUALITY_FEATURES; i++)
 		printf(" %s", quality_feature_names[i]);
 	printf("\n");
+	return 0;
+}
+
+static struct engine_context *context;
+static size_t pool_size;
+
+static int print_features(const struct engine_image *image)
+{
+	const struct engine_features *features;
+	struct engine_error error;
+
+	if (engine_encode(context, image, &features, &error)) {
+		fprintf(stderr, "%s\n", error.message);
+		return 1;
+	}
+	fwrite(features->pool, sizeof(float), pool_size, stdout);
 	return 0;
 }
 
@@ -51,6 +69,8 @@ static int print_picture(unsigned width, unsigned height, uint8_t *rgb)
 	for (int i = 0; i < QUALITY_FEATURES; i++)
 		printf(" %.6g", (double)measures.features[i]);
 	printf("\n");
+	if (context && print_features(image))
+		return 1;
 	fflush(stdout);
 	engine_image_free(image);
 	return 0;
@@ -58,10 +78,20 @@ static int print_picture(unsigned width, unsigned height, uint8_t *rgb)
 
 int main(int argc, char **argv)
 {
+	struct engine_context_options options = { .threads = 1 };
+	struct engine_model *model = NULL;
+	struct engine_error error;
 	unsigned width, height;
 
 	if (argc > 1 && strcmp(argv[1], "--names") == 0)
 		return print_names();
+	if (argc > 1 && (engine_model_open(argv[1], &model, &error) ||
+			 engine_context_open(model, &options, &context, &error))) {
+		fprintf(stderr, "%s\n", error.message);
+		return 1;
+	}
+	if (model)
+		pool_size = engine_model_info(model)->pool_size;
 	while (scanf("P6 %u %u 255%*c", &width, &height) == 2) {
 		uint8_t *rgb;
 		int r;
