@@ -207,8 +207,9 @@ $(GENERATED)/%.pb-c.c $(GENERATED)/%.pb-c.h &: %.proto
 $B/%.pb-c.o: $(GENERATED)/%.pb-c.c
 	@mkdir -p $(@D)
 	$(COMPILE) -w -I$(GENERATED) $(PKG_CFLAGS) -c $< -o $@
-$B/engine/lab/import_onnx.o: $(GENERATED)/engine/lab/onnx.pb-c.h
-$B/engine/lab/import_onnx.o: CPPFLAGS += -I$(GENERATED)
+ONNX_OBJ := $(call obj,$(wildcard engine/lab/onnx_*.c) engine/lab/import_onnx.c)
+$(ONNX_OBJ): $(GENERATED)/engine/lab/onnx.pb-c.h
+$(ONNX_OBJ): CPPFLAGS += -I$(GENERATED)
 
 $(LIB_LAB): $(call obj,$(LAB_SRC)) $B/engine/lab/onnx.pb-c.o
 $(LIB_TTS): $(call obj,$(TTS_SRC))

@@ -288,7 +288,8 @@ int network_pass(const struct network *network, const real *parameters,
 		 double *ret_log_probabilities)
 {
 	const struct network_shape *s = &network->shape;
-	struct network_weights w = network_weights_in(network, parameters), g = network_weights_in(network, gradient);
+	struct network_weights w = network_weights_in(network, parameters);
+	struct network_weights g = network_weights_in(network, gradient);
 	struct trace t = { 0 };
 	size_t hidden = s->hidden, rows;
 	real *logits, *dy = NULL;

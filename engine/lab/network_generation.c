@@ -64,7 +64,8 @@ int network_step(const struct network *network, const real *parameters,
 	size_t width = (gru ? 3 : 4) * hidden;
 	real *x = workspace_take(workspace, rows * hidden), *h = workspace_take(workspace, rows * hidden);
 	real *c = workspace_take(workspace, rows * hidden), *y = workspace_take(workspace, rows * hidden);
-	real *h_before = workspace_take(workspace, rows * hidden), *c_before = workspace_take(workspace, rows * hidden);
+	real *h_before = workspace_take(workspace, rows * hidden);
+	real *c_before = workspace_take(workspace, rows * hidden);
 	real *gates = workspace_take(workspace, rows * width), *sums = workspace_take(workspace, rows * width);
 	real *q = workspace_take(workspace, rows * hidden), *z = workspace_take(workspace, rows * hidden);
 	real *a = workspace_take(workspace, rows * (attention ? s->cells : 1));
