@@ -19,6 +19,7 @@ static const struct client_option eval_options[] = {
 	{ "results", "FILE", "Score these captions (JSON list of image_id and caption) instead of "
 	  "running a model.", 0 },
 	{ "cache", "DIR", "Keep the photos' features here for the next time.", 0 },
+	{ "floats", NULL, "Run an encoder of 8 bits in floats, to compare with.", 0 },
 	{ "beam", "N", "Width of the search, 1 to 10; 1 is greedy.", 'b' },
 	{ "plain", NULL, "Take the search's own first, without consensus among its candidates.", 0 },
 	{ "sample", NULL, "Draw words by chance instead of searching.", 0 },
@@ -154,6 +155,7 @@ static int run_eval(struct client *client, int argc, char **argv)
 		.search = client_has(client, "sample") ? ENGINE_SEARCH_SAMPLE : ENGINE_SEARCH_BEAM,
 		.plain = client_has(client, "plain"),
 		.stop = stop_flag(),
+		.path = client_has(client, "floats") ? ENGINE_PATH_FLOAT : ENGINE_PATH_AUTO,
 	};
 	struct lab_eval_report *report;
 	struct config *config = NULL;

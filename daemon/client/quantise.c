@@ -22,6 +22,8 @@ static const struct client_option quantise_options[] = {
 	{ "length-power", "X", "Power of the length that a sentence's score is divided by; 0.7 unless the "
 	  "model says else.", 0 },
 	{ "nouns-once", NULL, "Forbid the search every noun that a sentence has, in all its forms.", 0 },
+	{ "ranges", "FILE", "With --photos: write the ranges found for an encoder in 8 bits here, too. "
+	  "Alone: give the encoder the ranges of this file.", 0 },
 	{ "layers", NULL, "With --photos: the error of each layer.", 'l' },
 };
 
@@ -110,7 +112,7 @@ static int quantise_encoder(const struct client *client, const char *input, cons
 	if (list_photos(client_value(client, "photos"), &photos, failure))
 		return 1;
 	r = lab_quantise_encoder(input, (const char *const *)photos.paths, photos.count, output,
-				 ret_quantisation, &error);
+				 client_value(client, "ranges"), ret_quantisation, &error);
 	free_photos(&photos);
 	return r ? failure_from_engine(failure, r, error.message) : 0;
 }
@@ -149,6 +151,14 @@ static int run_quantise(struct client *client, int argc, char **argv)
 	if (read_number(client, "sharpness", &search.sharpness, &failure) ||
 	    read_number(client, "length-power", &search.length_power, &failure))
 		return client_fail(client, NULL, &failure);
+	if (client_has(client, "ranges") && !client_has(client, "photos")) {
+		r = lab_set_ranges(argv[0], client_value(client, "ranges"), output, &error);
+		if (r) {
+			failure_from_engine(&failure, r, error.message);
+			return client_fail(client, NULL, &failure);
+		}
+		return 0;
+	}
 	if (client_has(client, "photos") &&
 	    quantise_encoder(client, argv[0], output, &quantisation, &failure))
 		return client_fail(client, NULL, &failure);

@@ -163,7 +163,7 @@ static void *work(void *argument)
 {
 	struct evaluation *e = argument;
 	const struct engine_model_info *info = engine_model_info(e->model);
-	const struct engine_context_options options = { .threads = 1 };
+	const struct engine_context_options options = { .threads = 1, .path = e->options->path };
 	struct feature_buffers buffers = {
 		.pool = calloc(info->pool_size + 1, sizeof(float)),
 		.grid = calloc((size_t)info->grid_width * info->grid_height * info->grid_channels + 1,
@@ -708,6 +708,9 @@ int lab_eval(const struct lab_eval_options *options, struct lab_eval_report **re
 	    (options->results == NULL) == (options->model == NULL))
 		return engine_fail(error, ENGINE_BAD_OPTION,
 				   "An evaluation needs a caption file and either a model with its photo folder or a file of results.");
+	if (options->cache != NULL && options->path != ENGINE_PATH_AUTO)
+		return engine_fail(error, ENGINE_BAD_OPTION,
+				   "The cache holds features of the model's own path; leave it out with another.");
 	r = captions_read(options->captions, &e.set, error);
 	if (r == 0) {
 		e.candidates = calloc(e.set->photo_count + 1, sizeof(*e.candidates));

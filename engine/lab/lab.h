@@ -161,6 +161,7 @@ struct lab_eval_options {
 	 * scores these captions instead of running a model. */
 	const char *results;
 	const char *cache;		/* folder of features, or NULL: none are kept */
+	enum engine_path path;		/* AUTO with `cache` */
 	enum engine_search search;
 	unsigned beam;			/* 0: the model's default */
 	bool plain;			/* the search's own order, without consensus */
@@ -344,11 +345,14 @@ struct lab_quantisation {
 
 /* Writes a model whose float encoder is in 8 bits: weights with one scale a channel,
  * values with the range that the photos (calibration, 20 to 200 of the kind to be
- * described) call for. An encoder that is in 8 bits already keeps all but the share
- * of their ranges that its values are given codes for. */
+ * described) call for. An encoder that is in 8 bits already only gets better ranges
+ * for its values, which are also written to the file `ranges` unless that is NULL. */
 int lab_quantise_encoder(const char *input, const char *const *photos, size_t photo_count,
-			 const char *output, struct lab_quantisation **ret_quantisation,
-			 struct engine_error *error);
+			 const char *output, const char *ranges,
+			 struct lab_quantisation **ret_quantisation, struct engine_error *error);
+/* Gives an encoder in 8 bits the ranges of such a file. */
+int lab_set_ranges(const char *input, const char *ranges, const char *output,
+		   struct engine_error *error);
 struct lab_quantisation *lab_quantisation_free(struct lab_quantisation *quantisation);
 
 #endif

@@ -43,7 +43,7 @@ static void test_a_float_encoder(void **unused)
 	snprintf(from, sizeof(from), "%s/float.gguf", folder);
 	snprintf(to, sizeof(to), "%s/eight.gguf", folder);
 	write_file(from, &bytes);
-	assert_int_equal(lab_quantise_encoder(from, photos, 3, to, &report, &error), 0);
+	assert_int_equal(lab_quantise_encoder(from, photos, 3, to, NULL, &report, &error), 0);
 	assert_true(report->eight_bits);
 	assert_int_equal(report->photo_count, 3);
 	assert_int_equal(report->layer_count, 15);
@@ -65,7 +65,7 @@ static void test_a_float_encoder(void **unused)
 	engine_model_free(model);
 
 	/* once more, the weights stay and ranges may only shrink */
-	assert_int_equal(lab_quantise_encoder(to, photos, 3, from, &report, &error), 0);
+	assert_int_equal(lab_quantise_encoder(to, photos, 3, from, NULL, &report, &error), 0);
 	assert_true(report->eight_bits);
 	assert_true(report->pool_error < 0.03);
 	lab_quantisation_free(report);
@@ -97,9 +97,9 @@ static void test_photos_that_are_none(void **unused)
 	snprintf(from, sizeof(from), "%s/float.gguf", folder);
 	snprintf(to, sizeof(to), "%s/eight.gguf", folder);
 	write_file(from, &bytes);
-	assert_int_equal(lab_quantise_encoder(from, texts, 1, to, &report, &error),
+	assert_int_equal(lab_quantise_encoder(from, texts, 1, to, NULL, &report, &error),
 			 ENGINE_BAD_IMAGE);
-	assert_int_equal(lab_quantise_encoder(from, texts, 0, to, &report, &error),
+	assert_int_equal(lab_quantise_encoder(from, texts, 0, to, NULL, &report, &error),
 			 ENGINE_BAD_OPTION);
 	assert_int_not_equal(access(to, F_OK), 0);
 	unlink(from);
