@@ -37,7 +37,6 @@
 struct observed {
 	float low, high;
 	uint32_t *bins;		/* BINS, of the second pass */
-	struct observed *channels;	/* one each, where they have ranges of their own, or NULL */
 };
 
 struct quantiser {
@@ -49,7 +48,7 @@ struct quantiser {
 	const struct graph *graph;
 	struct observed *observed;	/* by node */
 	struct graph_quantisation *chosen;	/* by node */
-	struct ranges *ranges;		/* of an encoder that is in 8 bits already, or NULL */
+	float *reaches;			/* by node, of an encoder that is in 8 bits already */
 	float *values;			/* room for the largest value */
 	/* of the comparison */
 	float **kept;			/* by node: the float network's values for one photo */
@@ -79,36 +78,17 @@ static int load_photo(struct quantiser *q, const struct engine_context *context,
 	return r;
 }
 
-static void widen(struct observed *o, float value)
-{
-	o->low = value < o->low ? value : o->low;
-	o->high = value > o->high ? value : o->high;
-}
-
 static void find_range(void *argument, const struct executor *executor, unsigned node)
 {
 	struct quantiser *q = argument;
 	struct observed *o = &q->observed[node];
 	size_t count = graph_shape_count(&q->graph->nodes[node].shape);
-	unsigned channels = q->graph->nodes[node].shape.channels;
 
 	executor_read(executor, node, q->values);
-	for (size_t i = 0; i < count; i++)
-		widen(o, q->values[i]);
-	for (size_t i = 0; o->channels && i < count; i++)
-		widen(&o->channels[i % channels], q->values[i]);
-}
-
-static float bins_per_unit(const struct observed *o)
-{
-	return o->high > o->low ? (float)BINS / (o->high - o->low) : 0;
-}
-
-static void count_value(struct observed *o, float per_unit, float value)
-{
-	unsigned bin = (unsigned)((value - o->low) * per_unit);
-
-	o->bins[bin < BINS ? bin : BINS - 1]++;
+	for (size_t i = 0; i < count; i++) {
+		o->low = q->values[i] < o->low ? q->values[i] : o->low;
+		o->high = q->values[i] > o->high ? q->values[i] : o->high;
+	}
 }
 
 static void fill_bins(void *argument, const struct executor *executor, unsigned node)
@@ -116,16 +96,13 @@ static void fill_bins(void *argument, const struct executor *executor, unsigned 
 	struct quantiser *q = argument;
 	struct observed *o = &q->observed[node];
 	size_t count = graph_shape_count(&q->graph->nodes[node].shape);
-	unsigned channels = q->graph->nodes[node].shape.channels;
-	float per_unit = bins_per_unit(o);
+	float per_unit = o->high > o->low ? (float)BINS / (o->high - o->low) : 0;
 
 	executor_read(executor, node, q->values);
-	for (size_t i = 0; i < count; i++)
-		count_value(o, per_unit, q->values[i]);
-	for (unsigned c = 0; o->channels && c < channels; c++) {
-		per_unit = bins_per_unit(&o->channels[c]);
-		for (size_t i = c; i < count; i += channels)
-			count_value(&o->channels[c], per_unit, q->values[i]);
+	for (size_t i = 0; i < count; i++) {
+		unsigned bin = (unsigned)((q->values[i] - o->low) * per_unit);
+
+		o->bins[bin < BINS ? bin : BINS - 1]++;
 	}
 }
 
@@ -244,23 +221,20 @@ static double choose_reach(const struct observed *o, double range)
 	return reach;
 }
 
-/* A maximum is stored as what it is made of, so that it stays a copy; where
- * channels have ranges of their own, they fill the node's. */
-static void choose_ranges(struct quantiser *q)
+/* A maximum is stored as what it is made of, so that it stays a copy. */
+static void choose_reaches(struct quantiser *q)
 {
 	for (unsigned i = 0; i < q->graph->node_count; i++) {
 		const struct graph_node *node = &q->graph->nodes[i];
-		double range = 255 * (double)node->file_scale;
 
+		q->reaches[i] = 1;
 		if (node->operator == GRAPH_INPUT || node->quantisation.zero_point != 0)
 			continue;
 		if (node->operator == GRAPH_MAX_POOL)
-			q->ranges->reach[i] = q->ranges->reach[node->inputs[0]];
-		else if (!q->ranges->channels[i])
-			q->ranges->reach[i] = (float)choose_reach(&q->observed[i], range);
-		for (unsigned c = 0; q->ranges->channels[i] && c < node->shape.channels; c++)
-			q->ranges->channels[i][c] =
-				(float)choose_reach(&q->observed[i].channels[c], range);
+			q->reaches[i] = q->reaches[node->inputs[0]];
+		else
+			q->reaches[i] = (float)choose_reach(&q->observed[i],
+							    255 * (double)node->file_scale);
 	}
 }
 
@@ -341,7 +315,7 @@ out:
 	return r;
 }
 
-static int write_ranges(struct quantiser *q, const char *output)
+static int write_reaches(struct quantiser *q, const char *output)
 {
 	struct gguf_writer *writer = NULL;
 	int r = gguf_writer_open(&writer, q->error);
@@ -349,9 +323,8 @@ static int write_ranges(struct quantiser *q, const char *output)
 	if (r)
 		return r;
 	gguf_writer_copy(writer, q->model->file, "");
-	r = ranges_write(q->ranges, writer, q->error);
-	if (r == 0)
-		r = gguf_writer_write(writer, output, q->error);
+	gguf_writer_set_f32s(writer, "descry.encoder.node.reach", q->reaches, q->graph->node_count);
+	r = gguf_writer_write(writer, output, q->error);
 	gguf_writer_free(writer);
 	return r;
 }
@@ -363,23 +336,12 @@ static void keep_values(void *argument, const struct executor *executor, unsigne
 	executor_read(executor, node, q->kept[node]);
 }
 
-/* The units of a node's channels, where they have ranges of their own. */
-static const float *channel_units(const struct quantiser *q, unsigned node)
-{
-	while (q->graph->nodes[node].operator == GRAPH_MAX_POOL)
-		node = q->graph->nodes[node].inputs[0];
-	return q->ranges ? q->ranges->channels[node] : NULL;
-}
-
 static void compare_values(void *argument, const struct executor *executor, unsigned node)
 {
 	struct quantiser *q = argument;
 	size_t count = graph_shape_count(&q->graph->nodes[node].shape);
-	const float *units = channel_units(q, node);
 
 	executor_read(executor, node, q->values);
-	for (size_t i = 0; units && i < count; i++)
-		q->values[i] *= units[i % q->graph->nodes[node].shape.channels];
 	for (size_t i = 0; i < count; i++) {
 		double difference = (double)q->values[i] - (double)q->kept[node][i];
 
@@ -429,6 +391,7 @@ static int compare(struct quantiser *q, struct engine_model *quantised, struct r
 static int build_report(struct quantiser *q, struct report *report)
 {
 	unsigned count = q->graph->node_count;
+	bool quantised = q->graph->quantised;
 	size_t names = 0, used = 0;
 
 	for (unsigned i = 0; i < count; i++)
@@ -445,8 +408,8 @@ static int build_report(struct quantiser *q, struct report *report)
 		report->layers[i] = (struct lab_quantised_layer){
 			.name = report->names + used,
 			.operation = graph_operator_name(node->operator),
-			.scale = q->ranges ? node->file_scale * q->ranges->reach[i] : q->chosen[i].scale,
-			.zero_point = (unsigned)(q->ranges ? node->quantisation.zero_point :
+			.scale = quantised ? node->file_scale * q->reaches[i] : q->chosen[i].scale,
+			.zero_point = (unsigned)(quantised ? node->quantisation.zero_point :
 						 q->chosen[i].zero_point),
 			.error = relative(q->errors[i], q->squares[i]),
 		};
@@ -458,22 +421,6 @@ static int build_report(struct quantiser *q, struct report *report)
 	return 0;
 }
 
-static int allocate_channels(struct quantiser *q, unsigned node)
-{
-	unsigned channels = q->graph->nodes[node].shape.channels;
-	struct observed *observed = calloc(channels, sizeof(*observed));
-
-	q->observed[node].channels = observed;
-	for (unsigned c = 0; observed && c < channels; c++) {
-		observed[c].low = INFINITY;
-		observed[c].high = -INFINITY;
-		observed[c].bins = calloc(BINS, sizeof(*observed[c].bins));
-		if (!observed[c].bins)
-			return -1;
-	}
-	return observed ? 0 : -1;
-}
-
 static int allocate(struct quantiser *q)
 {
 	unsigned count = q->graph->node_count;
@@ -481,10 +428,11 @@ static int allocate(struct quantiser *q)
 
 	q->observed = calloc(count, sizeof(*q->observed));
 	q->chosen = calloc(count, sizeof(*q->chosen));
+	q->reaches = calloc(count, sizeof(*q->reaches));
 	q->kept = calloc(count, sizeof(float *));
 	q->errors = calloc(count, sizeof(*q->errors));
 	q->squares = calloc(count, sizeof(*q->squares));
-	if (!q->observed || !q->chosen || !q->kept || !q->errors || !q->squares)
+	if (!q->observed || !q->chosen || !q->reaches || !q->kept || !q->errors || !q->squares)
 		return engine_fail_memory(q->error);
 	for (unsigned i = 0; i < count; i++) {
 		size_t size = graph_shape_count(&q->graph->nodes[i].shape);
@@ -496,8 +444,6 @@ static int allocate(struct quantiser *q)
 		q->kept[i] = calloc(size, sizeof(float));
 		if (!q->observed[i].bins || !q->kept[i])
 			return engine_fail_memory(q->error);
-		if (q->ranges && q->ranges->channels[i] && allocate_channels(q, i))
-			return engine_fail_memory(q->error);
 	}
 	q->values = calloc(largest, sizeof(*q->values));
 	return q->values ? 0 : engine_fail_memory(q->error);
@@ -506,18 +452,12 @@ static int allocate(struct quantiser *q)
 static void release(struct quantiser *q)
 {
 	for (unsigned i = 0; q->graph && i < q->graph->node_count; i++) {
-		unsigned channels = q->graph->nodes[i].shape.channels;
-
 		if (q->observed)
 			free(q->observed[i].bins);
-		for (unsigned c = 0; q->observed && q->observed[i].channels && c < channels; c++)
-			free(q->observed[i].channels[c].bins);
-		if (q->observed)
-			free(q->observed[i].channels);
 		if (q->kept)
 			free(q->kept[i]);
 	}
-	ranges_free(q->ranges);
+	free(q->reaches);
 	free(q->observed);
 	free(q->chosen);
 	free(q->kept);
@@ -546,9 +486,7 @@ int lab_quantise_encoder(const char *input, const char *const *photos, size_t ph
 		goto out;
 	}
 	q.graph = q.model->graph;
-	r = q.graph->quantised ? ranges_open(q.graph, &q.ranges, error) : 0;
-	if (r == 0)
-		r = allocate(&q);
+	r = allocate(&q);
 	if (r == 0)
 		r = engine_context_open(q.model, &options, &q.context, error);
 	if (r == 0)
@@ -556,10 +494,10 @@ int lab_quantise_encoder(const char *input, const char *const *photos, size_t ph
 	if (r)
 		goto out;
 	if (q.graph->quantised) {
-		choose_ranges(&q);
-		r = write_ranges(&q, output);
+		choose_reaches(&q);
+		r = write_reaches(&q, output);
 		if (r == 0 && ranges)
-			r = ranges_save(q.ranges, ranges, error);
+			r = ranges_save(q.graph, q.reaches, ranges, error);
 	} else {
 		choose_quantisation(&q);
 		r = write_model(&q, output);
@@ -592,14 +530,15 @@ int lab_set_ranges(const char *input, const char *ranges, const char *output,
 	if (r)
 		return r;
 	q.graph = q.model->graph;
-	if (q.graph->quantised)
-		r = ranges_open(q.graph, &q.ranges, error);
-	else
+	q.reaches = calloc(q.graph->node_count, sizeof(*q.reaches));
+	if (!q.reaches)
+		r = engine_fail_memory(error);
+	else if (!q.graph->quantised)
 		r = engine_fail(error, ENGINE_BAD_OPTION, "The encoder of %s is not in 8 bits.", input);
 	if (r == 0)
-		r = ranges_read(q.ranges, ranges, error);
+		r = ranges_read(q.graph, ranges, q.reaches, error);
 	if (r == 0)
-		r = write_ranges(&q, output);
+		r = write_reaches(&q, output);
 	release(&q);
 	return r;
 }

