@@ -10,7 +10,8 @@
  * to the nearest, ties to even. That is the float32 requantisation of XNNPACK's
  * "fp32" kernels. It differs from the fixed-point rule of gemmlowp and the
  * TFLite reference (31-bit multiplier, rounding right shift) only where the
- * exact product lies within one part in 2^24 of a half.
+ * exact product lies within one part in 2^24 of a half. The output scale is that
+ * of the place the values are written to; see kernels/q8.h.
  */
 #ifndef ENGINE_CONV_Q8_H
 #define ENGINE_CONV_Q8_H

@@ -70,7 +70,7 @@ static bool may_be_slice(const struct planner *p, const struct plan_value *value
 	if (value->slice_of >= 0 || node->operator == GRAPH_INPUT || p->rigid[node->index])
 		return false;
 	if (p->plan->type == KERNEL_Q8)
-		/* at most one requantisation, so that a kernel rounds as two nodes would */
+		/* at most one change of scale, which a kernel can do in its store */
 		return same(node->quantisation, concat->task.stored) ||
 		       (alone && (same(concat->task.node->quantisation, concat->task.stored) ||
 				  same(concat->task.node->quantisation, node->quantisation)));

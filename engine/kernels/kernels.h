@@ -45,8 +45,8 @@ struct kernel_task {
 	 * into. */
 	float minimum, maximum;
 	/* How the values are stored: as the node's own, or, where it is written into a
-	 * slice of a concat, as the concat's. A kernel rounds to the node's own
-	 * quantisation first and then to this one, as running both nodes would. */
+	 * slice of a concat, as the concat's. A convolution rounds to this alone, other
+	 * kernels to the node's own quantisation first. */
 	struct graph_quantisation stored;
 };
 

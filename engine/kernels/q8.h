@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * q8.h: the 8-bit kernels. They keep to the arithmetic of the quantised network:
- * each value is rounded as its own node would round it, and once more where it
- * is written into a slice of a concat that stores another scale.
+ * q8.h: the 8-bit kernels. Weights, biases and limits are those of the quantised
+ * network, and sums are exact; in two things the values are kept nearer to the
+ * network in floats than its own integer arithmetic would keep them: a convolution
+ * that is written into a slice of a concat with another scale is rounded to that
+ * scale at once instead of first to its own, and a node with a reach (MODEL.md)
+ * has finer steps than the file's scale.
  */
 #ifndef ENGINE_KERNELS_Q8_H
 #define ENGINE_KERNELS_Q8_H
