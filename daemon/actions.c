@@ -103,7 +103,7 @@ static void more_detail(struct service *service)
 		say(service, "Nothing has been described yet.");
 		return;
 	}
-	text = phrase_caption(service->last_caption, service->last_details, VERBOSITY_FULL);
+	text = phrase_more(service->last_details, service->last_turn++);
 	if (text)
 		say(service, text);
 	free(text);

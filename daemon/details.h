@@ -8,15 +8,19 @@
  *   confidence    number, 0 to 1: the calibrated probability that all content
  *                 words are right; of models without calibration the geometric
  *                 mean of the words' probabilities
- *   band          "sure", "unsure" or "refused"; this and the next five only of
+ *   band          "sure", "unsure" or "refused"; this and the next six only of
  *                 calibrated models
  *   reasons       list of "words", "disagreement", "unfamiliar", "quality": why it
  *                 is not sure
  *   sentence      the caption itself, without what is said of its doubt
  *   sure_part     { caption, confidence }: the longest part that is sure
  *   things        list of { text, probability }: nouns that are likely anyhow
- *   unfamiliarity number: above 1 the picture is farther from the training
- *                 photos than 95% of photos are
+ *   where         list of { text, across, down, spread }: where the nouns of the
+ *                 sentence are ("left", "centre", "right"; "top", "middle",
+ *                 "bottom"), each only where the network looks at one place;
+ *                 spread is how far it looks about that, in shares of the picture
+ *   unfamiliarity number: above 1 the picture is less like the training photos
+ *                 than 95% of photos are
  *   words         list of { text, probability } in the order of the sentence;
  *                 content words have a stem, and of calibrated models a confidence
  *   alternatives  list of { caption, confidence, words }; absent when none

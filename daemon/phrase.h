@@ -15,6 +15,11 @@
  * out of memory. */
 char *phrase_caption(const char *caption, json_t *details, enum config_verbosity verbosity);
 
+/* What "more detail" says: the next different description, the first one for turn 0,
+ * then where the named things are, then how sure each is; the caller frees. NULL
+ * when out of memory. */
+char *phrase_more(json_t *details, unsigned turn);
+
 /* Whether the caption says why the picture is not described. */
 bool phrase_refused(json_t *details);
 

@@ -45,6 +45,7 @@ struct service {
 	struct arrivals *arrivals;		/* in folders (service_look.c) */
 	char *last_caption;			/* described last, for "more detail" */
 	json_t *last_details;
+	unsigned last_turn;			/* how often more detail of it was told */
 	struct loop_source *flush;
 	struct loop_source *lonely;		/* runs while the bus is gone */
 	unsigned bus_wait;			/* seconds; see is_needed() in service.c */

@@ -179,6 +179,7 @@ static void remember(struct service *service, const struct job_outcome *outcome)
 	service->last_caption = strdup(outcome->caption);
 	json_decref(service->last_details);
 	service->last_details = json_incref(outcome->details);
+	service->last_turn = 0;
 }
 
 static void on_outcome(void *data, const struct job_outcome *outcome)

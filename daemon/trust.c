@@ -119,6 +119,39 @@ static json_t *rounded(float value)
 	return json_real(round((double)value * 1000.0) / 1000.0);
 }
 
+static const char *side_name(enum engine_side side, bool down)
+{
+	static const char *const names[2][4] = {
+		{ NULL, "left", "centre", "right" }, { NULL, "top", "middle", "bottom" },
+	};
+
+	return names[down][side];
+}
+
+/* Where the named things are, as far as the network looks at one place for them. */
+static json_t *places_of(const struct engine_caption *caption)
+{
+	json_t *places = json_array();
+
+	for (size_t i = 0; i < caption->word_count; i++) {
+		const struct engine_word *word = &caption->words[i];
+		const char *across = side_name(word->place.across, false);
+		const char *down = side_name(word->place.down, true);
+		json_t *place;
+
+		if (!across && !down)
+			continue;
+		place = json_pack("{s:s, s:o}", "text", word->text, "spread",
+				  rounded(word->place.spread));
+		if (across)
+			json_object_set_new(place, "across", json_string(across));
+		if (down)
+			json_object_set_new(place, "down", json_string(down));
+		json_array_append_new(places, place);
+	}
+	return places;
+}
+
 static void set_list(json_t *object, const char *key, json_t *list)
 {
 	if (json_array_size(list) > 0)
@@ -151,5 +184,6 @@ void trust_add_details(json_t *details, const struct engine_result *result)
 			result->things[i].text, "probability",
 			rounded(result->things[i].probability)));
 	set_list(details, "reasons", reasons);
+	set_list(details, "where", places_of(caption));
 	set_list(details, "things", things);
 }

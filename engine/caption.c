@@ -8,6 +8,7 @@
 #include "engine/error.h"
 #include "engine/generation.h"
 #include "engine/limits.h"
+#include "engine/place.h"
 #include "engine/sentence.h"
 
 #include <assert.h>
@@ -190,6 +191,10 @@ static void write_caption(struct caption_writer *writer, size_t number, size_t c
 			.attention = hypothesis->attention ?
 				hypothesis->attention + (size_t)i * writer->cells : NULL,
 		};
+		if (words[i].attention && lexeme->kind == LEXEME_NOUN &&
+		    writer->config.grid_width * writer->config.grid_height == writer->cells)
+			words[i].place = place_of(words[i].attention, writer->config.grid_width,
+						  writer->config.grid_height);
 	}
 	sentence_write(texts, hypothesis->count, hypothesis->ended, writer->sentences[number]);
 	*caption = (struct engine_caption){

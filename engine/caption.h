@@ -21,6 +21,7 @@ struct caption_writer_config {
 	const struct confidence *confidence;	/* may be NULL */
 	unsigned beam;			/* stands for options->beam of 0 */
 	size_t class_count;		/* of features->classes */
+	unsigned grid_width, grid_height;	/* 0: places stay unknown */
 	struct threadpool *threads;	/* may be NULL */
 };
 

@@ -22,12 +22,11 @@
 #define CANDIDATES GENERATION_POOL
 #define ORDERS 4u		/* longest n-gram */
 
-/* Of the consensus; chosen on one half of the validation photos for the most right
- * words where CIDEr-D does not fall. */
-#define CONSENSUS_WORDS 0.6f
+/* Of consensus, in models that do not say. */
+#define CONSENSUS_WEIGHT 0.6f
 #define CONSENSUS_BOUND 0.4f
-#define CONSENSUS_SHARPNESS 3.0f	/* of the beam's weights by score */
-#define CONSENSUS_LENGTH 72.0f		/* 2 sigma², sigma 6 words, as CIDEr-D has it */
+#define LIKENESS_SHARPNESS 3.0f		/* of the candidates' weights by score */
+#define LIKENESS_LENGTH 72.0f		/* 2 sigma², sigma 6 words, as CIDEr-D has it */
 
 #define NOT_DETECTED UINT32_MAX
 
@@ -233,7 +232,28 @@ static const float *read_floats(const struct gguf *file, const char *name, unsig
 	return values;
 }
 
-/* Models of before have none. */
+static int read_consensus(const struct gguf *file, struct confidence_parameters *parameters,
+			  struct engine_error *error)
+{
+	int status;
+
+	parameters->consensus_weight = CONSENSUS_WEIGHT;
+	parameters->consensus_bound = CONSENSUS_BOUND;
+	if (!gguf_find(file, "descry.confidence.consensus_weight"))
+		return 0;
+	status = gguf_get_f32(file, "descry.confidence.consensus_weight",
+			      &parameters->consensus_weight, error);
+	if (status == 0)
+		status = gguf_get_f32(file, "descry.confidence.consensus_bound",
+				      &parameters->consensus_bound, error);
+	if (status == 0 && (!isfinite(parameters->consensus_weight) ||
+			    !isfinite(parameters->consensus_bound)))
+		status = engine_fail(error, ENGINE_BAD_MODEL,
+			"The consensus of the model file %s is not a number.", gguf_name(file));
+	return status;
+}
+
+/* Models may have none. */
 static int read_probes(const struct gguf *file, struct confidence_parameters *parameters,
 		       struct engine_error *error)
 {
@@ -324,6 +344,8 @@ int confidence_read(const struct gguf *file, const struct vocabulary *vocabulary
 			   &status, error);
 	caption = read_floats(file, "confidence.caption", 1, (size_t[]){ CONFIDENCE_SIGNALS + 1 },
 			      &status, error);
+	if (status == 0)
+		status = read_consensus(file, &parameters, error);
 	if (status == 0)
 		status = read_probes(file, &parameters, error);
 	if (status != 0)
@@ -482,8 +504,11 @@ void confidence_view_photo(struct confidence_view *view, const struct engine_fea
 	}
 	view->head = features->classes ? entropy(features->classes, class_count) : 0.0f;
 	view->quality = 0.0f;
-	for (size_t i = 0; quality && i < ENGINE_QUALITY_KINDS; i++)
-		view->quality = fmaxf(view->quality, quality->score[i]);
+	/* a camera held askew sees as well as another */
+	for (size_t i = 0; quality && i < ENGINE_QUALITY_KINDS; i++) {
+		if (i != ENGINE_QUALITY_TILTED)
+			view->quality = fmaxf(view->quality, quality->score[i]);
+	}
 }
 
 float confidence_view_distance(const struct confidence_view *view)
@@ -598,7 +623,7 @@ static float likeness(const struct confidence_view *view, size_t a, size_t b)
 		}
 		sum += common / (first->norms[n] * second->norms[n]);
 	}
-	return sum / ORDERS * expf(-difference * difference / CONSENSUS_LENGTH);
+	return sum / ORDERS * expf(-difference * difference / LIKENESS_LENGTH);
 }
 
 void confidence_view_candidates(struct confidence_view *view, const struct hypothesis *candidates,
@@ -616,7 +641,7 @@ void confidence_view_candidates(struct confidence_view *view, const struct hypot
 	}
 	/* half by the decoder's scores, half by the samples */
 	for (size_t i = 0; i < view->count; i++) {
-		weights[i] = expf(CONSENSUS_SHARPNESS * (candidates[i].score - best));
+		weights[i] = expf(LIKENESS_SHARPNESS * (candidates[i].score - best));
 		total += weights[i];
 	}
 	for (size_t i = 0; i < view->count; i++) {
@@ -744,6 +769,7 @@ void confidence_view_words(struct confidence_view *view, size_t candidate, float
 
 void confidence_view_rank(struct confidence_view *view, unsigned *ret_order)
 {
+	const struct confidence_parameters *parameters = &view->confidence->parameters;
 	float utilities[CANDIDATES];
 
 	for (unsigned i = 0; i < view->count; i++) {
@@ -753,7 +779,8 @@ void confidence_view_rank(struct confidence_view *view, unsigned *ret_order)
 		unsigned at = i;
 
 		for (unsigned k = 0; k < weighed->content_count; k++)
-			utility += CONSENSUS_WORDS * (weighed->confidences[k] - CONSENSUS_BOUND);
+			utility += parameters->consensus_weight *
+				(weighed->confidences[k] - parameters->consensus_bound);
 		for (; at > 0; at--) {
 			bool sampled = view->hypotheses[ret_order[at - 1]].sampled;
 

@@ -41,7 +41,7 @@ enum confidence_signal {
 	CONFIDENCE_ATTENTION,		/* mean entropy of their maps, 1: even */
 	CONFIDENCE_HEAD,		/* entropy of the classifier head, 1: even */
 	CONFIDENCE_DISTANCE,		/* of the features from the training photos' */
-	CONFIDENCE_QUALITY,		/* the worst score of the picture's quality */
+	CONFIDENCE_QUALITY,		/* the worst score of its quality, tilt aside */
 	CONFIDENCE_WORDS,		/* number of content words */
 	CONFIDENCE_LIKENESS,		/* to the other candidates */
 	CONFIDENCE_SIGNALS,
@@ -79,6 +79,9 @@ struct confidence_parameters {
 	const float *probes;		/* probe_count × (pool_size + 1), each with its constant */
 	float strange;			/* an unfamiliarity that makes a caption unspeakable; 0: none */
 	float sure, refused;		/* default bounds of the bands */
+	/* Consensus adds to a caption's score, for each content word, this weight times
+	 * what the word's confidence exceeds the bound by. */
+	float consensus_weight, consensus_bound;
 };
 
 struct confidence;

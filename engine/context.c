@@ -44,7 +44,9 @@ int engine_context_open(const struct engine_model *model,
 		r = caption_writer_open(&(struct caption_writer_config){
 			.decoder = model->decoder, .vocabulary = model->vocabulary,
 			.confidence = model->confidence, .beam = model->beam,
-			.class_count = model->info.class_count, .threads = context->pool,
+			.class_count = model->info.class_count,
+			.grid_width = model->info.grid_width,
+			.grid_height = model->info.grid_height, .threads = context->pool,
 		}, &context->writer, error);
 	if (r == 0 && model->info.class_count) {
 		context->class_order = calloc(model->info.class_count,

@@ -46,6 +46,8 @@ static int write_model(const struct calibration *calibration, const char *output
 	gguf_writer_set_f32(writer, "descry.confidence.distance_limit", p->distance_limit);
 	gguf_writer_set_f32(writer, "descry.confidence.sure", p->sure);
 	gguf_writer_set_f32(writer, "descry.confidence.refused", p->refused);
+	gguf_writer_set_f32(writer, "descry.confidence.consensus_weight", p->consensus_weight);
+	gguf_writer_set_f32(writer, "descry.confidence.consensus_bound", p->consensus_bound);
 	gguf_writer_add_tensor(writer, "confidence.mean", GGUF_TENSOR_F32, 1, &pool, p->mean);
 	gguf_writer_add_tensor(writer, "confidence.deviation", GGUF_TENSOR_F32, 1, &pool,
 			       p->deviation);
@@ -160,6 +162,8 @@ static int fit(struct calibration *calibration, struct engine_error *error)
 		r = calibration_search(calibration, false, error);
 	if (r == 0)
 		r = calibration_fit_words(calibration, error);
+	if (r == 0)
+		r = calibration_fit_consensus(calibration, error);
 	if (r == 0)
 		r = calibration_fit_usual(calibration, error);
 	if (r == 0)

@@ -94,6 +94,8 @@ int calibration_search(struct calibration *calibration, bool judged_only,
 		       struct engine_error *error);
 
 int calibration_fit_words(struct calibration *calibration, struct engine_error *error);
+/* calibration_consensus.c */
+int calibration_fit_consensus(struct calibration *calibration, struct engine_error *error);
 /* What photos are usually like. */
 int calibration_fit_usual(struct calibration *calibration, struct engine_error *error);
 /* Finds what tells non-photos from photos, and how far clean photos lie at most.

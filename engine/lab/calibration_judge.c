@@ -11,8 +11,7 @@
 #include <string.h>
 
 #include "engine/error.h"
-#include "engine/lab/lexicon.h"
-#include "engine/lab/scores.h"
+#include "engine/lab/calibration_scorer.h"
 #include "engine/sentence.h"
 
 static int surer(const void *a, const void *b)
@@ -63,112 +62,6 @@ static struct lab_calibration assess(struct judged *judged, size_t count)
 	return result;
 }
 
-/* Words as numbers of one lexicon, and CIDEr over all photos of a source. */
-struct scorer {
-	struct lexicon *lexicon;
-	struct cider *ciders[LAB_EVAL_SOURCES_MAX];
-	struct sentence *sentences;	/* of the human captions */
-	uint32_t **words;
-	size_t count;
-	size_t *numbers;		/* by kept: place in its source's CIDEr */
-};
-
-static void scorer_close(struct scorer *scorer)
-{
-	for (size_t i = 0; i < LAB_EVAL_SOURCES_MAX; i++)
-		cider_free(scorer->ciders[i]);
-	for (size_t i = 0; i < scorer->count; i++)
-		free(scorer->words[i]);
-	free(scorer->words);
-	free(scorer->sentences);
-	free(scorer->numbers);
-	lexicon_free(scorer->lexicon);
-}
-
-static int scorer_open(struct calibration *calibration, struct scorer *scorer,
-		       struct engine_error *error)
-{
-	const struct caption_set *set = calibration->photos;
-	struct cider_photo *photos = calloc(calibration->kept_count + 1, sizeof(*photos));
-	int r;
-
-	*scorer = (struct scorer){0};
-	scorer->sentences = calloc(set->caption_count + 1, sizeof(*scorer->sentences));
-	scorer->words = calloc(set->caption_count + 1, sizeof(*scorer->words));
-	scorer->numbers = calloc(calibration->kept_count + 1, sizeof(*scorer->numbers));
-	r = lexicon_open(&scorer->lexicon);
-	if (r != 0 || !photos || !scorer->sentences || !scorer->words || !scorer->numbers)
-		goto fail;
-	for (unsigned i = 0; r == 0 && i < vocabulary_size(calibration->model->vocabulary); i++) {
-		const char *word = vocabulary_word(calibration->model->vocabulary, i);
-		uint32_t index;
-
-		r = lexicon_add(scorer->lexicon, word, strlen(word), &index);
-	}
-	for (size_t p = 0; r == 0 && p < set->photo_count; p++) {
-		for (size_t c = 0; r == 0 && c < set->photos[p].caption_count; c++)
-			r = lexicon_add_all(scorer->lexicon, set->photos[p].words[c]);
-	}
-	for (size_t s = 0; r == 0 && s < calibration->report->source_count; s++) {
-		size_t count = 0;
-
-		for (size_t j = 0; r == 0 && j < calibration->kept_count; j++) {
-			const struct kept *kept = &calibration->kept[j];
-			const struct captioned_photo *photo = &set->photos[kept->photo];
-
-			if (calibration_source(calibration, kept) != s)
-				continue;
-			scorer->numbers[j] = count;
-			photos[count].references = &scorer->sentences[scorer->count];
-			photos[count++].reference_count = photo->caption_count;
-			for (size_t c = 0; r == 0 && c < photo->caption_count; c++) {
-				struct sentence *sentence = &scorer->sentences[scorer->count];
-
-				r = lexicon_encode(scorer->lexicon, photo->words[c], LEXICON_EXACT,
-						   &scorer->words[scorer->count], &sentence->count);
-				sentence->words = scorer->words[scorer->count];
-				scorer->count += r == 0;
-			}
-		}
-		if (r == 0)
-			r = cider_open(photos, count, false, &scorer->ciders[s]);
-	}
-	free(photos);
-	if (r == 0)
-		return 0;
-	scorer_close(scorer);
-	return engine_fail_memory(error);
-fail:
-	free(photos);
-	scorer_close(scorer);
-	return engine_fail_memory(error);
-}
-
-static double score(const struct calibration *calibration, const struct scorer *scorer,
-		    size_t source, size_t kept, unsigned candidate)
-{
-	const struct hypothesis *hypothesis = &calibration->kept[kept].hypotheses[candidate];
-	uint32_t words[LIMIT_WORDS];
-
-	/* the lexicon took the vocabulary's words first, so numbers are the same */
-	memcpy(words, hypothesis->words, hypothesis->count * sizeof(*words));
-	return cider_score(scorer->ciders[source], scorer->numbers[kept],
-			   (struct sentence){ words, hypothesis->count });
-}
-
-static void count_words(const struct calibration *calibration, const struct kept *kept,
-			unsigned candidate, double *right, double *words)
-{
-	const struct hypothesis *hypothesis = &kept->hypotheses[candidate];
-	unsigned content = 0;
-
-	for (unsigned k = 0; k < hypothesis->count; k++)
-		content += lexeme_is_content(vocabulary_lexeme(calibration->model->vocabulary,
-							       hypothesis->words[k]));
-	*right += __builtin_popcount(kept->supported[candidate]);
-	*words += content;
-}
-
 /* As the engine's: confidence says little of what is no photo. */
 static enum engine_band band_of(const struct calibration *calibration, double confidence)
 {
@@ -183,7 +76,7 @@ static enum engine_band band_of(const struct calibration *calibration, double co
 }
 
 /* One source; the arrays have room for every kept photo. */
-static void judge_source(struct calibration *calibration, const struct scorer *scorer,
+static void judge_source(struct calibration *calibration, const struct calibration_scorer *scorer,
 			 size_t number, struct judged *before, struct judged *plain,
 			 struct judged *consensus, struct judged *spoken, size_t *ret_count)
 {
@@ -240,10 +133,10 @@ static void judge_source(struct calibration *calibration, const struct scorer *s
 		band = consensus[count].band;
 		source->bands[band]++;
 		band_right[band] += consensus[count].right;
-		count_words(calibration, kept, 0, &right[0], &words[0]);
-		count_words(calibration, kept, choice, &right[1], &words[1]);
-		cider[0] += score(calibration, scorer, number, j, 0);
-		cider[1] += score(calibration, scorer, number, j, choice);
+		calibration_count_words(calibration, kept, 0, &right[0], &words[0]);
+		calibration_count_words(calibration, kept, choice, &right[1], &words[1]);
+		cider[0] += calibration_score(calibration, scorer, j, 0);
+		cider[1] += calibration_score(calibration, scorer, j, choice);
 		count++;
 	}
 	*ret_count = count;
@@ -310,20 +203,20 @@ int calibration_judge(struct calibration *calibration, struct engine_error *erro
 	struct judged *plain = calloc(room, sizeof(*plain));
 	struct judged *consensus = calloc(room, sizeof(*consensus));
 	struct judged *spoken = calloc(room, sizeof(*spoken));
-	struct scorer scorer;
+	struct calibration_scorer scorer;
 	int r = before && plain && consensus && spoken ? 0 : engine_fail_memory(error);
 
 	for (size_t j = 0; j < calibration->kept_count; j++)
 		calibration_source(calibration, &calibration->kept[j]);
 	if (r == 0)
-		r = scorer_open(calibration, &scorer, error);
+		r = calibration_scorer_open(calibration, &scorer, error);
 	if (r == 0) {
 		for (size_t s = 0; s < calibration->report->source_count; s++) {
 			judge_source(calibration, &scorer, s, before, plain, consensus,
 				     spoken, &count);
 			note_worst(calibration, consensus, count);
 		}
-		scorer_close(&scorer);
+		calibration_scorer_close(&scorer);
 	}
 	free(before);
 	free(plain);

@@ -58,7 +58,7 @@ static void bench_open(struct bench *bench)
 		.variances = variances, .rarity = rarity, .usual = usual, .distance_limit = 2.0f,
 		.weight = { .type = MATRIX_I8, .rows = 3, .columns = POOL, .data = codes,
 			    .scales = scales },
-		.sure = 0.5f, .refused = 0.1f,
+		.sure = 0.5f, .refused = 0.1f, .consensus_weight = 0.6f, .consensus_bound = 0.4f,
 	};
 	bench->parameters.word[CONFIDENCE_WORD_EVIDENCE] = 1.0f;
 	bench->parameters.word[CONFIDENCE_WORD_AGREEMENT] = 2.0f;
