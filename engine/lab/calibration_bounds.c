@@ -11,7 +11,7 @@
 
 #include <math.h>
 
-#define SURE_RIGHT 0.7
+#define SURE_RIGHT 0.75
 #define SURE_LEAST 0.5f
 #define REFUSED_RIGHT 0.5
 #define STEP 0.01f
