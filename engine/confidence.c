@@ -67,6 +67,7 @@ struct confidence_view {
 	unsigned cells;
 	struct vectors features;
 	float *logits;
+	float *row;		/* of the detector, as large as the pool */
 	float measures[CONFIDENCE_MEASURES], probes[CONFIDENCE_PROBES_MAX];
 	float distance, head, quality;
 	const struct hypothesis *hypotheses;
@@ -386,8 +387,9 @@ int confidence_view_open(const struct confidence *confidence, unsigned cells,
 		.length = parameters->pool_size, .capacity = 1,
 	};
 	view->logits = calloc(parameters->stem_count, sizeof(float));
+	view->row = calloc(parameters->pool_size, sizeof(float));
 	if (!view->features.values || !view->features.codes || !view->features.scales ||
-	    !view->logits) {
+	    !view->logits || !view->row) {
 		confidence_view_free(view);
 		return engine_fail_memory(error);
 	}
@@ -403,6 +405,7 @@ struct confidence_view *confidence_view_free(struct confidence_view *view)
 	free(view->features.codes);
 	free(view->features.scales);
 	free(view->logits);
+	free(view->row);
 	free(view);
 	return NULL;
 }
@@ -514,6 +517,24 @@ void confidence_view_photo(struct confidence_view *view, const struct engine_fea
 float confidence_view_distance(const struct confidence_view *view)
 {
 	return view->distance;
+}
+
+bool confidence_view_map(const struct confidence_view *view, const float *grid, unsigned word,
+			 float *ret_map)
+{
+	const struct confidence_parameters *parameters = &view->confidence->parameters;
+	uint32_t stem = view->confidence->detected[word];
+	size_t size = parameters->pool_size;
+	const int8_t *codes = parameters->weight.data;
+
+	if (stem == NOT_DETECTED)
+		return false;
+	for (size_t i = 0; i < size; i++)
+		view->row[i] = (float)codes[stem * size + i] * parameters->weight.scales[stem] /
+			parameters->deviation[i];
+	for (size_t cell = 0; cell < view->cells; cell++)
+		ret_map[cell] = dot(view->row, grid + cell * size, size);
+	return true;
 }
 
 float confidence_view_probe(const struct confidence_view *view, unsigned probe)

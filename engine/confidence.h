@@ -157,6 +157,12 @@ float confidence_view_unfamiliarity(const struct confidence_view *view);
 /* What a probe yields; below `probe_count`. */
 float confidence_view_probe(const struct confidence_view *view, unsigned probe);
 
+/* How much each cell of the grid speaks for a word in the detector's eyes: what its
+ * logit would be if the whole picture were like that cell, but for a constant. False
+ * if the detector does not know the word. */
+bool confidence_view_map(const struct confidence_view *view, const float *grid, unsigned word,
+			 float *ret_map);
+
 /* The detector's stems that it finds likeliest, best first. */
 size_t confidence_view_detected(const struct confidence_view *view, unsigned *ret_stems,
 				float *ret_probabilities, size_t count);
