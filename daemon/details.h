@@ -17,8 +17,8 @@
  *   things        list of { text, probability }: nouns that are likely anyhow
  *   where         list of { text, across, down, spread }: where the nouns of the
  *                 sentence are ("left", "centre", "right"; "top", "middle",
- *                 "bottom"), each only where the network looks at one place;
- *                 spread is how far it looks about that, in shares of the picture
+ *                 "bottom"), each only where it is at one place; spread is the
+ *                 standard deviation about that, in shares of the picture
  *   unfamiliarity number: above 1 the picture is less like the training photos
  *                 than 95% of photos are
  *   words         list of { text, probability } in the order of the sentence;

@@ -128,7 +128,7 @@ static const char *side_name(enum engine_side side, bool down)
 	return names[down][side];
 }
 
-/* Where the named things are, as far as the network looks at one place for them. */
+/* Where the named things are, as far as they are at one place. */
 static json_t *places_of(const struct engine_caption *caption)
 {
 	json_t *places = json_array();

@@ -25,7 +25,7 @@
 /* Of consensus, in models that do not say. */
 #define CONSENSUS_WEIGHT 0.6f
 #define CONSENSUS_BOUND 0.4f
-#define LIKENESS_SHARPNESS 3.0f		/* of the candidates' weights by score */
+#define LIKENESS_SHARPNESS 6.0f		/* of the candidates' weights by their words' mean */
 #define LIKENESS_LENGTH 72.0f		/* 2 sigma², sigma 6 words, as CIDEr-D has it */
 
 #define NOT_DETECTED UINT32_MAX
@@ -647,6 +647,11 @@ static float likeness(const struct confidence_view *view, size_t a, size_t b)
 	return sum / ORDERS * expf(-difference * difference / LIKENESS_LENGTH);
 }
 
+static float word_mean(const struct hypothesis *hypothesis)
+{
+	return hypothesis->log_probability / (float)(hypothesis->count + 1);
+}
+
 void confidence_view_candidates(struct confidence_view *view, const struct hypothesis *candidates,
 				size_t count)
 {
@@ -658,11 +663,11 @@ void confidence_view_candidates(struct confidence_view *view, const struct hypot
 	for (size_t i = 0; i < view->count; i++) {
 		see_candidate(view->confidence, &candidates[i], &view->candidates[i]);
 		view->votes += (float)candidates[i].votes;
-		best = fmaxf(best, candidates[i].score);
+		best = fmaxf(best, word_mean(&candidates[i]));
 	}
-	/* half by the decoder's scores, half by the samples */
+	/* half by the decoder's probabilities, half by the samples */
 	for (size_t i = 0; i < view->count; i++) {
-		weights[i] = expf(LIKENESS_SHARPNESS * (candidates[i].score - best));
+		weights[i] = expf(LIKENESS_SHARPNESS * (word_mean(&candidates[i]) - best));
 		total += weights[i];
 	}
 	for (size_t i = 0; i < view->count; i++) {

@@ -159,7 +159,8 @@ float confidence_view_probe(const struct confidence_view *view, unsigned probe);
 
 /* How much each cell of the grid speaks for a word in the detector's eyes: what its
  * logit would be if the whole picture were like that cell, but for a constant. False
- * if the detector does not know the word. */
+ * if the detector does not know the word. The grid must have as many channels as the
+ * pool. */
 bool confidence_view_map(const struct confidence_view *view, const float *grid, unsigned word,
 			 float *ret_map);
 

@@ -45,7 +45,9 @@ int engine_context_open(const struct engine_model *model,
 			.decoder = model->decoder, .vocabulary = model->vocabulary,
 			.confidence = model->confidence, .beam = model->beam,
 			.class_count = model->info.class_count,
-			.grid_width = model->info.grid_width,
+			/* the detector's maps are of the channels that are pooled */
+			.grid_width = model->info.grid_channels == model->info.pool_size ?
+				model->info.grid_width : 0,
 			.grid_height = model->info.grid_height, .threads = context->pool,
 		}, &context->writer, error);
 	if (r == 0 && model->info.class_count) {

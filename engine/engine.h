@@ -241,16 +241,16 @@ enum engine_word_kind {
 
 /* Left, centre, right; or top, middle, bottom. */
 enum engine_side {
-	ENGINE_SIDE_UNKNOWN,		/* the word looks at no one place */
+	ENGINE_SIDE_UNKNOWN,		/* not at one place, or nobody knows */
 	ENGINE_SIDE_FIRST,
 	ENGINE_SIDE_MIDDLE,
 	ENGINE_SIDE_LAST,
 };
 
-/* Where in the picture a word looks. */
+/* Where in the picture a thing is. */
 struct engine_place {
 	enum engine_side across, down;
-	float spread;	/* standard deviation of its map, in shares of the picture */
+	float spread;	/* standard deviation of what speaks for it, in shares of the picture */
 };
 
 struct engine_word {
@@ -262,7 +262,7 @@ struct engine_word {
 	enum engine_word_kind kind;
 	const char *stem;	/* the same for all forms of a word: "rid" for "riding" */
 	const float *attention;	/* grid_height × grid_width, sums to 1; NULL without attention */
-	struct engine_place place;	/* of nouns; unknown without attention */
+	struct engine_place place;	/* of the first caption's nouns; unknown without confidence */
 };
 
 enum engine_band { ENGINE_BAND_SURE, ENGINE_BAND_UNSURE, ENGINE_BAND_REFUSED };

@@ -431,7 +431,10 @@ static void sort_pool(struct generation *generation, size_t start)
 static int search_beam(struct generation *generation, size_t width, unsigned crowd,
 		       const struct engine_caption_options *options, struct engine_error *error)
 {
-	static const struct sampling sampling = { .free = true, .power = 1.0f };
+	/* by the decoder's own probabilities, whatever the search sharpens them to */
+	const struct sampling sampling = {
+		.free = true, .power = 1.0f / decoder_search(generation->decoder)->sharpness,
+	};
 	size_t beams, start = generation->pool_count;
 	int status;
 

@@ -11,7 +11,7 @@
 
 #include "engine/error.h"
 
-#define WEIGHTS 14u
+#define WEIGHTS 24u
 #define BOUNDS 7u
 
 /* A caption of the search. */
@@ -101,7 +101,7 @@ int calibration_fit_consensus(struct calibration *calibration, struct engine_err
 	struct options *photos = calloc(calibration->kept_count + 1, sizeof(*photos));
 	struct calibration_scorer scorer;
 	struct outcome plain;
-	double best, weight = 0.01;
+	double best, weight = 0.0003;
 	size_t count = 0;
 	int r;
 

@@ -6,11 +6,12 @@
 # of them for the features of photos that WORKDIR/features does not hold yet.
 # `make calibrated` calls this; build.sh then makes the default model of OUTPUT.
 #
-# Usage: engine/models/calibrate.sh DESCRY WORKDIR TRAINED OUTPUT
+# Usage: engine/models/calibrate.sh DESCRY WORKDIR TRAINED OUTPUT [OPTION…]
 #   DESCRY   the client program
 #   WORKDIR  features and pictures that are no photos, kept between runs
 #   TRAINED  a model file as `descry train` writes it
 #   OUTPUT   the model file to write
+#   OPTION   of `descry model quantise`: how its captions are to be searched
 # The captioned photos are those of DESCRY_SHARED, ../shared if not set.
 set -eu
 descry=$(realpath "$1")
@@ -22,6 +23,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 tools=$here/../../tests/tools
 data=${DESCRY_SHARED:-$here/../../../shared}/data
 python=/usr/bin/python3
+shift 4
 
 # What the probes are fitted on: made pictures, and training photos upside down.
 if ! [ -d "$work/non-photos" ]; then
@@ -37,7 +39,7 @@ if ! [ -d "$work/judged-non-photos" ]; then
 		"$work/judged-non-photos.part"
 	mv "$work/judged-non-photos.part" "$work/judged-non-photos"
 fi
-"$descry" model quantise "$trained" --output "$work/quantised.gguf"
+"$descry" model quantise "$trained" "$@" --output "$work/quantised.gguf"
 "$descry" model calibrate "$work/quantised.gguf" --train "$data/captions_train.json" \
 	--captions "$data/captions_val.json" --images "$data/images" \
 	--non-photos "$work/non-photos" --judged-non-photos "$work/judged-non-photos" \

@@ -20,7 +20,7 @@ import tempfile
 from PIL import Image
 
 SIDE = 320
-SPREADS = (0.12, 0.14, 0.16, 0.18, 0.20, 0.22, 0.24, 0.26, 0.28)
+SPREADS = (0.12, 0.14, 0.17, 0.20, 0.25, 0.30)
 
 
 def read_captions(path):

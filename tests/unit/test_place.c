@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * test_place.c: where a word looks, from attention maps made by hand.
+ * test_place.c: where a thing is, from maps made by hand.
  */
 #include <setjmp.h>
 #include <stdarg.h>
