@@ -31,7 +31,8 @@ static const char *const log_levels[] = { "error", "warning", "info", "debug", N
 static const struct config_key model_keys[] = {
 	PATH("path", model_path, "", "The model file. Empty: the one that was installed."),
 	NUMBER("threads", model_threads, "0", 0, 16,
-	       "Processor threads that describe a picture. 0: one per physical core, at most 4."),
+	       "Processor threads that describe a picture. 0: as many of the physical cores, at "
+	       "most 4, as turn out fastest on the first pictures."),
 };
 
 static const struct config_key caption_keys[] = {

@@ -40,6 +40,8 @@ int engine_context_open(const struct engine_model *model,
 	}
 	if (r == 0)
 		r = encoder_open(program, context->pool, &context->encoder, error);
+	if (r == 0 && options->threads == 0)
+		encoder_choose_threads(context->encoder);
 	if (r == 0 && model->decoder)
 		r = caption_writer_open(&(struct caption_writer_config){
 			.decoder = model->decoder, .vocabulary = model->vocabulary,

@@ -13,6 +13,7 @@
 
 #include "engine/error.h"
 #include "engine/image_resize.h"
+#include "engine/thread_choice.h"
 
 struct encoder {
 	const struct program *program;
@@ -22,6 +23,7 @@ struct encoder {
 	uint8_t *rgb;
 	float *pool, *grid, *classes;	/* grid, classes: NULL where the model has none */
 	struct engine_features features;
+	struct thread_choice choice;
 };
 
 static int allocate_feature(const struct graph *graph, int node, float **ret_values,
@@ -45,6 +47,7 @@ int encoder_open(const struct program *program, struct threadpool *pool,
 		return engine_fail_memory(error);
 	encoder->program = program;
 	encoder->threads = pool;
+	encoder->choice.settled = true;
 	r = image_resizer_open(input->width, input->height, threadpool_threads(pool),
 			       &encoder->resizer, error);
 	if (r == 0)
@@ -132,12 +135,24 @@ static void softmax(float *values, size_t count)
 		values[i] = (float)((double)values[i] / sum);
 }
 
+static double milliseconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
 int encoder_run_pixels(struct encoder *encoder, const uint8_t *rgb, const atomic_bool *cancel,
 		       const struct engine_features **ret_features, struct engine_error *error)
 {
 	const struct graph *graph = encoder->program->graph;
 	int r;
 
+	double start = milliseconds();
+
+	if (!encoder->choice.settled)
+		threadpool_limit(encoder->threads, encoder->choice.threads);
 	/* the number is the process's, so it is set for each run */
 	if (encoder->program->plan->type == KERNEL_F32)
 		openblas_set_num_threads((int)threadpool_threads(encoder->threads));
@@ -145,6 +160,10 @@ int encoder_run_pixels(struct encoder *encoder, const uint8_t *rgb, const atomic
 	r = executor_run(encoder->executor, cancel, error);
 	if (r)
 		return r;
+	if (!encoder->choice.settled) {
+		thread_choice_note(&encoder->choice, milliseconds() - start);
+		threadpool_limit(encoder->threads, encoder->choice.threads);
+	}
 	if (graph->grid >= 0)
 		executor_read(encoder->executor, (unsigned)graph->grid, encoder->grid);
 	/* A mean of 8-bit values is finer than 8 bits: rounding it again would only
@@ -159,14 +178,6 @@ int encoder_run_pixels(struct encoder *encoder, const uint8_t *rgb, const atomic
 	}
 	*ret_features = &encoder->features;
 	return 0;
-}
-
-static double milliseconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
 }
 
 int encoder_run(struct encoder *encoder, const struct engine_image *image,
@@ -184,6 +195,11 @@ int encoder_run(struct encoder *encoder, const struct engine_image *image,
 		ret_timings->encode_ms = milliseconds() - resized;
 	}
 	return r;
+}
+
+void encoder_choose_threads(struct encoder *encoder)
+{
+	encoder->choice = thread_choice(threadpool_threads(encoder->threads));
 }
 
 struct executor *encoder_executor(struct encoder *encoder)

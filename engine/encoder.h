@@ -16,6 +16,10 @@ int encoder_open(const struct program *program, struct threadpool *pool,
 		 struct encoder **ret_encoder, struct engine_error *error);
 struct encoder *encoder_free(struct encoder *encoder);
 
+/* From now on the encoder finds out how many of the pool's threads are fastest (see
+ * thread_choice.h). */
+void encoder_choose_threads(struct encoder *encoder);
+
 /* The features hold until the next call. Writes preprocess_ms and encode_ms into
  * `ret_timings`, which may be NULL. */
 int encoder_run(struct encoder *encoder, const struct engine_image *image,

@@ -180,7 +180,9 @@ enum engine_path {
 };
 
 struct engine_context_options {
-	unsigned threads;	/* 1 to 16; 0: physical cores, at most 4 */
+	/* 1 to 16; 0: as many of the physical cores, at most 4, as turn out fastest on
+	 * the first pictures */
+	unsigned threads;
 	enum engine_path path;
 };
 

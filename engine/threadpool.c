@@ -46,6 +46,8 @@
 #define spin_pause() __asm__ volatile("" ::: "memory")
 #endif
 
+#define RUN_STEP 32u /* more than LIMIT_THREADS */
+
 struct worker {
 	struct threadpool *pool;
 	pthread_t thread;
@@ -53,15 +55,18 @@ struct worker {
 };
 
 struct threadpool {
-	/* Counts the runs; workers wait for it to change. */
+	/* Counts the runs above RUN_STEP; below it stands how many threads take part.
+	 * Workers wait for it to change. */
 	_Alignas(CACHE_LINE) atomic_uint run;
 	atomic_uint sleepers;
 	/* Workers that have not finished the present run. */
 	_Alignas(CACHE_LINE) atomic_uint pending;
 	atomic_uint caller_sleeps;
+	/* Workers that take no part sleep here until `threads` changes. */
+	_Alignas(CACHE_LINE) atomic_uint limit_changes;
 	_Alignas(CACHE_LINE) threadpool_task *task;
 	void *argument;
-	unsigned threads;
+	atomic_uint threads;	/* that take part */
 	bool stop;
 	cpu_set_t cpus;		/* where workers may run; empty: unknown */
 	int avoided_cpu;	/* the caller's, at the last time it woke them; or -1 */
@@ -187,6 +192,14 @@ static unsigned await_run(struct threadpool *pool, unsigned seen)
 	}
 }
 
+static void await_limit(struct threadpool *pool, unsigned index)
+{
+	unsigned changes = atomic_load(&pool->limit_changes);
+
+	if (index >= atomic_load(&pool->threads))
+		futex_wait(&pool->limit_changes, changes);
+}
+
 static void *work(void *argument)
 {
 	struct worker *worker = argument;
@@ -197,7 +210,11 @@ static void *work(void *argument)
 		seen = await_run(pool, seen);
 		if (pool->stop)
 			return NULL;
-		pool->task(pool->argument, worker->index, pool->threads);
+		if (worker->index >= seen % RUN_STEP) {
+			await_limit(pool, worker->index);
+			continue;
+		}
+		pool->task(pool->argument, worker->index, seen % RUN_STEP);
 		if (atomic_fetch_sub(&pool->pending, 1) == 1 &&
 		    atomic_load(&pool->caller_sleeps))
 			futex_wake(&pool->pending, 1);
@@ -222,10 +239,12 @@ static void avoid_own_cpu(struct threadpool *pool)
 
 static void start_run(struct threadpool *pool)
 {
+	unsigned threads = atomic_load(&pool->threads), run = atomic_load(&pool->run);
+
 	if (atomic_load(&pool->sleepers) > 0)
 		avoid_own_cpu(pool);
-	atomic_store(&pool->pending, pool->worker_count);
-	atomic_fetch_add(&pool->run, 1);
+	atomic_store(&pool->pending, threads - 1);
+	atomic_store(&pool->run, run - run % RUN_STEP + RUN_STEP + threads);
 	if (atomic_load(&pool->sleepers) > 0)
 		futex_wake(&pool->run, (int)pool->worker_count);
 }
@@ -310,6 +329,7 @@ struct threadpool *threadpool_free(struct threadpool *pool)
 {
 	if (!pool)
 		return NULL;
+	threadpool_limit(pool, pool->worker_count + 1);
 	pool->stop = true;
 	start_run(pool);
 	for (unsigned i = 0; i < pool->worker_count; i++)
@@ -318,21 +338,32 @@ struct threadpool *threadpool_free(struct threadpool *pool)
 	return NULL;
 }
 
+void threadpool_limit(struct threadpool *pool, unsigned threads)
+{
+	if (!pool || threads == atomic_load(&pool->threads))
+		return;
+	atomic_store(&pool->threads, threads);
+	atomic_fetch_add(&pool->limit_changes, 1);
+	futex_wake(&pool->limit_changes, (int)pool->worker_count);
+}
+
 unsigned threadpool_threads(const struct threadpool *pool)
 {
-	return pool ? pool->threads : 1;
+	return pool ? atomic_load(&pool->threads) : 1;
 }
 
 void threadpool_run(struct threadpool *pool, threadpool_task *task, void *argument)
 {
-	if (threadpool_threads(pool) == 1) {
+	unsigned threads = threadpool_threads(pool);
+
+	if (threads == 1) {
 		task(argument, 0, 1);
 		return;
 	}
 	pool->task = task;
 	pool->argument = argument;
 	start_run(pool);
-	task(argument, 0, pool->threads);
+	task(argument, 0, threads);
 	await_workers(pool);
 }
 

@@ -28,7 +28,11 @@ unsigned threadpool_choose(unsigned wanted);
 int threadpool_open(unsigned threads, struct threadpool **ret_pool, struct engine_error *error);
 struct threadpool *threadpool_free(struct threadpool *pool);
 
-/* A pool of NULL counts as one thread. */
+/* How many take part from the next run on, 1 to those the pool was opened with; the
+ * others sleep. For whoever calls threadpool_run, between two runs. */
+void threadpool_limit(struct threadpool *pool, unsigned threads);
+
+/* That take part. A pool of NULL counts as one thread. */
 unsigned threadpool_threads(const struct threadpool *pool);
 
 /* Runs the task on every thread and returns when all shares are done. */

@@ -309,13 +309,26 @@ static size_t sink_size(const struct kernel_task *task)
 	return gemm_round_up(task->node->shape.channels, 16);
 }
 
-static size_t scratch(const struct kernel_task *task, const void *prepared, unsigned threads)
+static size_t scratch_with(const struct kernel_task *task, const struct prepared *p,
+			   unsigned threads)
 {
-	const struct prepared *p = prepared;
 	struct split s = split(p, threads);
 
 	return (padding_size(p) + s.values_size * (s.shared ? 1 : threads) +
 		(s.products_size + sink_size(task)) * threads) * sizeof(float);
+}
+
+/* With these threads or fewer. */
+static size_t scratch(const struct kernel_task *task, const void *prepared, unsigned threads)
+{
+	size_t most = 0;
+
+	for (unsigned t = 1; t <= threads; t++) {
+		size_t size = scratch_with(task, prepared, t);
+
+		most = size > most ? size : most;
+	}
+	return most;
 }
 
 /* --- Running ------------------------------------------------------------------ */

@@ -48,6 +48,33 @@ static void every_share_runs_once(void **state)
 	}
 }
 
+static void limits_hold(void **state)
+{
+	static const unsigned limits[] = {4, 1, 3, 2, 4, 4, 2};
+	struct threadpool *pool;
+
+	(void)state;
+	assert_int_equal(threadpool_open(4, &pool, NULL), 0);
+	for (unsigned round = 0; round < 300; round++) {
+		unsigned limit = limits[round % (sizeof(limits) / sizeof(limits[0]))];
+		unsigned runs = round % 9 + 1;
+		struct tally tally = {0};
+
+		threadpool_limit(pool, limit);
+		assert_int_equal(threadpool_threads(pool), limit);
+		/* long enough, now and then, for all to fall asleep */
+		if (round % 50 == 0)
+			usleep(5000);
+		for (unsigned i = 0; i < runs; i++)
+			threadpool_run(pool, count_call, &tally);
+		assert_int_equal(tally.count, limit);
+		for (unsigned i = 0; i < LIMIT_THREADS; i++)
+			assert_int_equal(tally.calls[i], i < limit ? runs : 0);
+	}
+	threadpool_limit(pool, 1);
+	assert_null(threadpool_free(pool));
+}
+
 static void sleeping_workers_wake(void **state)
 {
 	struct threadpool *pool;
@@ -157,6 +184,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_share_runs_once),
+		cmocka_unit_test(limits_hold),
 		cmocka_unit_test(sleeping_workers_wake),
 		cmocka_unit_test(the_caller_waits_for_slow_workers),
 		cmocka_unit_test(no_pool_is_one_thread),
