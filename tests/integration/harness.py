@@ -31,7 +31,7 @@ PHOTOS = os.path.join(ROOT, "tests/photos")
 DESCRYD = os.path.join(BUILD, "descryd")
 DESCRY = os.path.join(BUILD, "descry")
 FAULTS = os.path.join(ROOT, "build/test-logs/faults.txt")
-SANITIZED = any(word in BUILD for word in ("address", "thread"))
+SANITIZED = any(word in os.path.basename(BUILD) for word in ("address", "thread"))
 # a sanitizer reports a SIGSEGV as a finding
 CRASH = signal.SIGABRT if SANITIZED else signal.SIGSEGV
 UNDER = os.environ.get("DESCRYD_UNDER", "").split()
