@@ -22,6 +22,7 @@ const struct command *const commands[] = {
 	&command_classify,
 	&command_model_info,
 	&command_model_import, &command_model_calibrate, &command_model_quantise, &command_model_quantize,
+	&command_model_average,
 	&command_train_convert,
 	&command_train,
 	&command_eval,

@@ -26,6 +26,8 @@ extern const struct command command_model_calibrate;
 extern const struct command command_eval;
 /* orca.c */
 extern const struct command command_orca_install, command_orca_remove;
+/* average.c */
+extern const struct command command_model_average;
 /* quantise.c */
 extern const struct command command_model_quantise, command_model_quantize;
 

@@ -225,6 +225,13 @@ int lab_eval(const struct lab_eval_options *options, struct lab_eval_report **re
 	     struct engine_error *error);
 struct lab_eval_report *lab_eval_free(struct lab_eval_report *report);
 
+#define LAB_AVERAGE_MAX 16u
+
+/* Writes the first model with the mean of all models' decoders, each counted by its
+ * share. They must have one vocabulary and parameters of equal sizes. */
+int lab_average(const char *const *models, const double *shares, size_t count, const char *output,
+		struct engine_error *error);
+
 /* How the model's sentences are to be searched for; NANs keep what the model says
  * (see descry.decoder.sharpness and .length_power in engine/MODEL.md). */
 struct lab_search {

@@ -448,6 +448,71 @@ static void a_model_learns_new_words_at_home(void **state)
 	assert_true(engine_right("trained.gguf", "new-words.json") >= PHOTOS * 9 / 10);
 }
 
+static void train_as(const char *output, const char *captions, uint64_t seed)
+{
+	struct record record;
+	struct lab_train_options options = options_for(&record);
+	struct engine_error error;
+
+	options.output = path_of(output);
+	options.captions = options.val_captions = path_of(captions);
+	options.caption_epochs = 0.3;
+	options.seed = seed;
+	assert_trained(lab_train(&options, &error), &error);
+}
+
+static float *read_tensor(const char *model, const char *name, size_t *ret_count)
+{
+	const struct gguf_tensor *tensor;
+	struct engine_error error;
+	struct gguf *file;
+	float *values;
+
+	assert_int_equal(gguf_open(path_of(model), &file, &error), 0);
+	tensor = gguf_find_tensor(file, name);
+	assert_non_null(tensor);
+	values = calloc(tensor->count, sizeof(*values));
+	gguf_tensor_to_f32(tensor, values);
+	*ret_count = tensor->count;
+	gguf_free(file);
+	return values;
+}
+
+static void models_have_a_mean(void **state)
+{
+	const char *const tensors[] = { "decoder.embedding.weight", "decoder.output.bias" };
+	const char *models[2] = { path_of("one.gguf"), path_of("two.gguf") };
+	const double shares[] = { 3, 1 }, none[] = { 1, 0 };
+	struct engine_error error;
+
+	(void)state;
+	train_as("one.gguf", "captions.json", 1);
+	train_as("two.gguf", "captions.json", 2);
+	train_as("other.gguf", "new-words.json", 2);
+	assert_int_equal(lab_average(models, shares, 2, path_of("mean.gguf"), &error), 0);
+	for (size_t t = 0; t < 2; t++) {
+		size_t count;
+		float *one = read_tensor("one.gguf", tensors[t], &count);
+		float *two = read_tensor("two.gguf", tensors[t], &count);
+		float *mean = read_tensor("mean.gguf", tensors[t], &count);
+
+		for (size_t i = 0; i < count; i++)
+			assert_true(fabsf(mean[i] - (0.75f * one[i] + 0.25f * two[i])) <=
+				    1e-3f * fabsf(mean[i]) + 1e-6f);
+		assert_memory_not_equal(one, two, count * sizeof(float));
+		free(one);
+		free(two);
+		free(mean);
+	}
+	engine_right("mean.gguf", "captions.json");	/* it opens and speaks */
+	assert_int_equal(lab_average(models, none, 2, path_of("none.gguf"), &error), ENGINE_BAD_OPTION);
+	models[1] = path_of("other.gguf");
+	assert_int_equal(lab_average(models, shares, 2, path_of("none.gguf"), &error),
+			 ENGINE_UNSUPPORTED);
+	assert_non_null(strstr(error.message, "vocabular"));
+	assert_int_equal(access(path_of("none.gguf"), F_OK), -1);
+}
+
 static void bad_entries_are_listed_and_stop_a_run(void **state)
 {
 	struct record record;
@@ -513,6 +578,7 @@ int main(void)
 		cmocka_unit_test(a_stopped_run_resumes_exactly),
 		cmocka_unit_test(rewards_rise),
 		cmocka_unit_test(a_model_learns_new_words_at_home),
+		cmocka_unit_test(models_have_a_mean),
 		cmocka_unit_test(bad_entries_are_listed_and_stop_a_run),
 		cmocka_unit_test(wrong_options_are_refused),
 	};
