@@ -4,7 +4,8 @@
 # gcovr, and the figure for all three; below COVERAGE_BAR (85) per cent it fails.
 # The reports are build/coverage/index.html and report.txt. Left out are tests that
 # run another build than this one (packages, fresh machines, other processors,
-# sanitizers, fuzzing, valgrind) or need a machine of their own.
+# sanitizers, fuzzing, valgrind), need a machine of their own, or watch what is
+# written, which this build does.
 #
 # Usage: tests/coverage.sh [unit|integration|report]…    all three when none;
 # counts add up until `unit` begins anew
@@ -13,7 +14,7 @@ cd "$(dirname "$0")/.." || exit 2
 arch=$(${CC:-gcc} -dumpmachine); arch=${arch%%-*}
 build=build/$arch-coverage
 export BUILD=$build REQUESTS=${REQUESTS:-1000}
-elsewhere=" test_devices test_soak test_valgrind test_import_torchvision "
+elsewhere=" test_devices test_soak test_valgrind test_import_torchvision test_privacy "
 phases=("$@")
 [ ${#phases[@]} -eq 0 ] && phases=(unit integration report)
 mkdir -p build/coverage
