@@ -105,7 +105,8 @@ run_units() {
 	local prefix=$1 folder=$2 names=$3 test name counts out=$2/tmp/unit.log
 	local shared=${DESCRY_SHARED:-../shared} with=()
 	shift 3
-	[ -d "$shared" ] && with=(--bind-ro="$(realpath "$shared")":/shared --setenv=DESCRY_SHARED=/shared)
+	[ $# -eq 0 ] || with+=(--setenv=DESCRY_EMULATED=1)
+	[ -d "$shared" ] && with+=(--bind-ro="$(realpath "$shared")":/shared --setenv=DESCRY_SHARED=/shared)
 	for test in "$folder"/descry/build/*/test_*; do
 		name=${test##*/}
 		[ -x "$test" ] && [ ! -d "$test" ] && [[ " ${names:-$name} " == *" $name "* ]] || continue

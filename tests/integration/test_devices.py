@@ -174,4 +174,5 @@ def attempt(built, last):
     return True
 
 
-main()
+if __name__ == "__main__":
+    main()

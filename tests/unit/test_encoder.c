@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "engine/context.h"
+#include "tests/unit/emulated.h"
 #include "tests/unit/safetensors.h"
 
 #define DEFAULT_MODEL "engine/models/descry-en.gguf"
@@ -143,8 +144,8 @@ static void compare_photos(enum engine_path path, double similarity, size_t phot
 static void test_photos_in_32_bits(void **unused)
 {
 	(void)unused;
-	compare_photos(ENGINE_PATH_BLAS, 0.9999, PHOTO_COUNT);
-	compare_photos(ENGINE_PATH_FLOAT, 0.9999, PHOTO_COUNT);
+	compare_photos(ENGINE_PATH_BLAS, 0.9999, emulated_cases(PHOTO_COUNT, 1));
+	compare_photos(ENGINE_PATH_FLOAT, 0.9999, emulated_cases(PHOTO_COUNT, 1));
 }
 
 /* The network's own rounding costs this much: the same network in NumPy, rounded
@@ -179,7 +180,7 @@ static void compare_shared(const struct safetensors *golden, enum engine_path pa
 	size_t grid_size = (size_t)model->info.grid_width * model->info.grid_height *
 			   model->info.grid_channels;
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+	for (size_t i = 0; i < emulated_cases(sizeof(names) / sizeof(names[0]), 1); i++) {
 		const float *pool = find(golden, names[i], "float.pool", pool_size);
 		const float *grid = find(golden, names[i], "float.grid", grid_size);
 		const struct engine_features *features;

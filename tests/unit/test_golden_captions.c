@@ -20,6 +20,7 @@
 #include "engine/engine.h"
 #include "engine/gguf_writer.h"
 #include "engine/lab/safetensors.h"
+#include "tests/unit/emulated.h"
 #include "tests/unit/safetensors.h"
 
 #define DEFAULT_MODEL "engine/models/descry-en.gguf"
@@ -141,6 +142,7 @@ static void compare_captions(struct golden *golden, unsigned beam, const char *k
 	json_t *entry;
 	size_t i;
 
+	assert_int_equal(json_array_size(golden->captions), 15);
 	json_array_foreach(golden->captions, i, entry) {
 		const char *photo = json_string_value(json_object_get(entry, "photo"));
 		const char *expected = json_string_value(json_object_get(entry, key));
@@ -157,7 +159,7 @@ static void compare_captions(struct golden *golden, unsigned beam, const char *k
 		assert_true(fd >= 0);
 		assert_int_equal(engine_image_read(fd, NULL, &image, &error), 0);
 		close(fd);
-		for (unsigned c = 0; c < 2; c++) {
+		for (size_t c = emulated_cases(0, 1); c < 2; c++) {
 			assert_int_equal(engine_describe(golden->contexts[c], image, &options,
 							 &result, &error),
 					 0);
@@ -167,8 +169,9 @@ static void compare_captions(struct golden *golden, unsigned beam, const char *k
 					 expected);
 		}
 		engine_image_free(image);
+		if (i + 1 == emulated_cases(15, 1))
+			break;
 	}
-	assert_int_equal(i, 15);
 }
 
 static void test_greedy(void **state)

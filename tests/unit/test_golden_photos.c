@@ -22,6 +22,7 @@
 
 #include "engine/engine.h"
 #include "engine/gguf.h"
+#include "tests/unit/emulated.h"
 
 #define MODEL "engine/models/descry-en.gguf"
 #define GOLDEN "tests/golden/captions.json"
@@ -121,6 +122,7 @@ static void compare(struct golden *golden, unsigned beam, const char *key)
 {
 	const struct engine_caption_options options = { .beam = beam, .plain = true };
 	json_t *photos = json_object_get(golden->captions, "photos"), *entry;
+	size_t left = emulated_cases(7, 1);
 	const char *photo;
 
 	assert_int_equal(json_object_size(photos), 7);
@@ -150,6 +152,8 @@ static void compare(struct golden *golden, unsigned beam, const char *key)
 		if (strncmp(text, expected, length) != 0)
 			fail_msg("%s, %s: \"%s\" where \"%s\" belongs", photo, key, text, expected);
 		engine_image_free(image);
+		if (--left == 0)
+			return;
 	}
 }
 
