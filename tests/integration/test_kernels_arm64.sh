@@ -22,8 +22,7 @@ out=build/aarch64-bare
 mkdir -p $out
 sources="engine/conv_q8.c engine/implicit_gemm.c engine/threadpool.c engine/error.c
 	engine/kernels/isa.c engine/kernels/quantise_q8.c
-	$(ls engine/kernels/{conv,pool,matvec,pixel_sums}_{q8,f32}_*.c engine/kernels/resize_*.c 2>/dev/null |
-	grep -E '_(plain|128|neon|neondot|i8mm)\.c$')"
+	$(ls engine/kernels/*_{plain,128,neon,neondot,i8mm}.c | grep -v activation_)"
 objects=
 for source in $sources; do objects="$objects build/aarch64/${source%.c}.o"; done
 # shellcheck disable=SC2086
