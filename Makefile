@@ -323,6 +323,9 @@ check: deps-test  ## build with and without sanitizers, run every test
 
 model: $B/descry  ## rebuild the default model from its parts
 	engine/models/build.sh $B/descry build/model $(DECODER) $(VOCABULARY)
+.PHONY: calibrated
+calibrated: $B/descry  ## make the default model of TRAINED=…, with confidence; needs ../shared
+	engine/models/calibrate.sh $B/descry build/model $(TRAINED) $(OPTIONS)
 
 # libFuzzer is clang's; the targets are built in a folder of their own, and once
 # more for AFL++, whose compiler takes the same targets

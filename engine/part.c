@@ -16,12 +16,12 @@ static_assert(LIMIT_WORDS <= 32, "a part's words are bits of 32");
 static const char *const openings[] = {
 	"above", "across", "against", "along", "and", "are", "around", "as", "at", "behind",
 	"below", "beside", "by", "for", "from", "holding", "in", "inside", "into", "is", "near",
-	"next", "off", "on", "outside", "over", "through", "to", "under", "wearing", "while",
-	"with",
+	"next", "off", "on", "outside", "over", "that", "through", "to", "under", "wearing",
+	"which", "while", "who", "with",
 };
 
 /* Those that a clause follows: it cannot go from the middle. */
-static const char *const clauses[] = { "and", "are", "as", "is", "while" };
+static const char *const clauses[] = { "and", "are", "as", "is", "that", "which", "while", "who" };
 
 struct words {
 	const struct vocabulary *vocabulary;

@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * calibration_bounds.c: where the bands end, by two rules that a listener can be
- * told. Sure: the lowest bound at which at least SURE_RIGHT of what is then said
- * without doubt (whole captions, and the sure parts of others) holds. Refused: the
- * highest bound below which captions, though worded as doubtful, would have more
- * wrong content words than right ones. Both on the fitted half, sources of photos
- * counting the same.
+ * told. Sure: the highest bound, of at least a half, at which something is still said
+ * without doubt of half of the photos, be it the whole caption or the sure part of
+ * it. Refused: the highest bound below which captions, though worded as doubtful,
+ * would have more wrong content words than right ones. Both on the fitted half,
+ * sources of photos counting the same.
  */
 #include "engine/lab/calibration.h"
 
 #include <math.h>
 
-#define SURE_RIGHT 0.75
+#define SURE_SAID 0.5
 #define SURE_LEAST 0.5f
 #define REFUSED_RIGHT 0.5
 #define STEP 0.01f
 
-/* What holds, and what was said. */
+/* What counts, of what. */
 struct share {
-	double right, all;
+	double counted, all;
 };
 
 static void add_sure(struct calibration *calibration, const struct kept *kept, float bound,
@@ -31,11 +31,9 @@ static void add_sure(struct calibration *calibration, const struct kept *kept, f
 
 	if (confidence < bound)
 		part = confidence_view_sure_part(calibration->view, choice, bound, &confidence);
-	if (!part)
-		return;
 	share->all += weight;
-	if (calibration_is_right(calibration, kept, choice, part))
-		share->right += weight;
+	if (part)
+		share->counted += weight;
 }
 
 static void add_doubtful(struct calibration *calibration, const struct kept *kept, float bound,
@@ -49,7 +47,7 @@ static void add_doubtful(struct calibration *calibration, const struct kept *kep
 		return;
 	share->all += weight * (double)confidence_view_word_signals(calibration->view, choice,
 								    signals);
-	share->right += weight * (double)__builtin_popcount(kept->supported[choice]);
+	share->counted += weight * (double)__builtin_popcount(kept->supported[choice]);
 }
 
 /* Over steps of the bound, what `add` counts. */
@@ -79,12 +77,12 @@ void calibration_choose_bounds(struct calibration *calibration)
 	unsigned at = 0;
 
 	count(calibration, SURE_STEPS, SURE_LEAST, add_sure, sure);
-	while (at + 1 < SURE_STEPS && sure[at].right < SURE_RIGHT * sure[at].all)
+	while (at + 1 < SURE_STEPS && sure[at + 1].counted >= SURE_SAID * sure[at + 1].all)
 		at++;
 	p->sure = SURE_LEAST + STEP * (float)at;
 	count(calibration, REFUSED_STEPS, 0.0f, add_doubtful, refused);
 	at = REFUSED_STEPS - 1;
-	while (at > 0 && refused[at].right >= REFUSED_RIGHT * refused[at].all)
+	while (at > 0 && refused[at].counted >= REFUSED_RIGHT * refused[at].all)
 		at--;
 	p->refused = fminf(STEP * (float)at, p->sure);
 }

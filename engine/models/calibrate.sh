@@ -1,16 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Makes a trained model ready to ship: its decoder in 8 bits, its confidence fitted
-# and judged, the report with its curves beside this script. Takes some minutes, most
-# of them for the features of photos that WORKDIR/features does not hold yet.
-# `make calibrated` calls this; build.sh then makes the default model of OUTPUT.
+# Makes the default model of a trained one: its decoder in 8 bits, the encoder with
+# the ranges that stand here (build.sh), its confidence fitted and judged, the report
+# with its curves and the captions of the photos in tests/photos beside it. Takes some
+# minutes, most of them for the features of photos that WORKDIR/features does not hold
+# yet. `make calibrated TRAINED=… OPTIONS=…` calls this.
 #
-# Usage: engine/models/calibrate.sh DESCRY WORKDIR TRAINED OUTPUT [OPTION…]
+# Usage: engine/models/calibrate.sh DESCRY WORKDIR TRAINED [OPTION…]
 #   DESCRY   the client program
 #   WORKDIR  features and pictures that are no photos, kept between runs
 #   TRAINED  a model file as `descry train` writes it
-#   OUTPUT   the model file to write
 #   OPTION   of `descry model quantise`: how its captions are to be searched
 # The captioned photos are those of DESCRY_SHARED, ../shared if not set.
 set -eu
@@ -18,12 +18,11 @@ descry=$(realpath "$1")
 mkdir -p "$2"
 work=$(realpath "$2")
 trained=$(realpath "$3")
-output=$(realpath "$4")
 here=$(cd "$(dirname "$0")" && pwd)
 tools=$here/../../tests/tools
 data=${DESCRY_SHARED:-$here/../../../shared}/data
 python=/usr/bin/python3
-shift 4
+shift 3
 
 # What the probes are fitted on: made pictures, and training photos upside down.
 if ! [ -d "$work/non-photos" ]; then
@@ -40,7 +39,12 @@ if ! [ -d "$work/judged-non-photos" ]; then
 	mv "$work/judged-non-photos.part" "$work/judged-non-photos"
 fi
 "$descry" model quantise "$trained" "$@" --output "$work/quantised.gguf"
-"$descry" model calibrate "$work/quantised.gguf" --train "$data/captions_train.json" \
+"$here/build.sh" "$descry" "$work" "$work/quantised.gguf"
+"$descry" model calibrate "$here/descry-en.gguf" --train "$data/captions_train.json" \
 	--captions "$data/captions_val.json" --images "$data/images" \
 	--non-photos "$work/non-photos" --judged-non-photos "$work/judged-non-photos" \
-	--cache "${FEATURES:-$work/features}" --output "$output" --report "$here"
+	--cache "${FEATURES:-$work/features}" --output "$work/calibrated.gguf" --report "$here"
+mv "$work/calibrated.gguf" "$here/descry-en.gguf"
+(cd "$here" && sha256sum descry-en.gguf >SHA256SUMS)
+"$python" "$here/../../tests/golden/make_captions.py" "$work/graph.lite" "$here/descry-en.gguf" \
+	"$here/../../tests/golden/captions.json" "$here"/../../tests/photos/*.[jp][pn]g
