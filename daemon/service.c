@@ -192,6 +192,15 @@ static const char introspection_head[] =
 	"<arg type=\"as\"/></signal>\n"
 	" </interface>\n";
 
+/* What signatures cannot say. */
+static const char introspection_details[] =
+	"  <annotation name=\"org.gtk.GDBus.DocString\" value=\"The details of a caption hold, where the "
+	"model is calibrated: confidence (d), the probability that all its nouns, verbs, colours and "
+	"numbers hold; band (s): sure, unsure or refused; reasons (as) why it is not sure: words, "
+	"disagreement, unfamiliar, quality; words (aa{sv}) with a confidence each; sure_part (a{sv}); "
+	"things (aa{sv}); where (aa{sv}): text, across, down; unfamiliarity (d), above 1 for what is "
+	"unlike photos. The README describes them.\"/>\n";
+
 static void introspect(struct service *service, DBusMessage *call)
 {
 	DBusMessage *reply = dbus_message_new_method_return(call);
@@ -202,6 +211,7 @@ static void introspect(struct service *service, DBusMessage *call)
 	if (out) {
 		fputs(introspection_head, out);
 		fputs(" <interface name=\"" BUS_INTERFACE "\">\n", out);
+		fputs(introspection_details, out);
 		for (size_t i = 0; i < GROUP_COUNT; i++)
 			write_group(out, groups[i]);
 		fputs(" </interface>\n</node>\n", out);
