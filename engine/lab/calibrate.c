@@ -171,7 +171,7 @@ static int fit(struct calibration *calibration, struct engine_error *error)
 	if (r == 0)
 		r = calibration_fit_probes(calibration, error);
 	if (r == 0)
-		calibration_choose_bounds(calibration);
+		r = calibration_choose_bounds(calibration, error);
 	return r;
 }
 

@@ -169,8 +169,9 @@ int lab_calibration_write(const struct lab_calibration_report *report, const cha
 	fprintf(file, "# How sure captions are, and how right\n\nA caption is right when every "
 		"content word of it (noun, verb, colour, number) is supported by one of the photo's "
 		"human captions. Fitted on every second photo, judged on the others, sources counting "
-		"the same in the fit. Sure from %.2f: the highest bound at which something is "
-		"said without doubt of half of the fitted photos, a caption or a part of it. Refused below %.2f: the "
+		"the same in the fit. Sure from %.2f: the bound at which the "
+		"surer half of what is said, captions or sure parts of them, errs least on the fitted "
+		"half. Refused below %.2f: the "
 		"highest bound below which captions would say more wrong content words than right ones "
 		"there. The detector knows %zu words. Mean time of a caption from features: %.1f ms without confidence "
 		"and consensus, %.1f ms with them.\n\n", report->sure, report->refused, report->stems,

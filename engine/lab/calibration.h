@@ -109,7 +109,7 @@ int calibration_measure_quality(const char *folder, const char *name,
 int calibration_fit_captions(struct calibration *calibration, struct engine_error *error);
 
 /* Chooses the bounds of the bands on the fitted half. */
-void calibration_choose_bounds(struct calibration *calibration);
+int calibration_choose_bounds(struct calibration *calibration, struct engine_error *error);
 
 /* Fills the report. */
 int calibration_judge(struct calibration *calibration, struct engine_error *error);

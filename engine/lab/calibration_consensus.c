@@ -3,16 +3,19 @@
  * calibration_consensus.c: how much a word's confidence weighs against the search's
  * score, and from which bound on it counts for a caption rather than against it.
  * Of a grid that pair is taken that makes most content words right on the fitted
- * half, among those that lower CIDEr-D in no source of photos.
+ * half, among those that raise CIDEr-D by GAIN in every source of photos: what only
+ * just does not fall on these photos falls on others.
  */
 #include "engine/lab/calibration_scorer.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "engine/error.h"
 
 #define WEIGHTS 24u
 #define BOUNDS 7u
+#define GAIN 0.005		/* of the mean CIDEr-D */
 
 /* A caption of the search. */
 struct choice {
@@ -28,6 +31,7 @@ struct options {
 struct outcome {
 	double cider[LAB_EVAL_SOURCES_MAX];
 	double right[LAB_EVAL_SOURCES_MAX], words[LAB_EVAL_SOURCES_MAX];
+	double photos[LAB_EVAL_SOURCES_MAX];
 };
 
 static void see(struct calibration *calibration, const struct calibration_scorer *scorer,
@@ -76,21 +80,22 @@ static struct outcome choose(const struct options *photos, size_t count, double 
 			}
 		}
 		outcome.cider[options->source] += best->cider;
+		outcome.photos[options->source]++;
 		outcome.right[options->source] += best->right;
 		outcome.words[options->source] += best->words;
 	}
 	return outcome;
 }
 
-/* The sum of the sources' precision, or less than 0 where CIDEr-D falls. */
+/* The sum of the sources' precision, or less than 0 where CIDEr-D does not gain. */
 static double worth(const struct outcome *outcome, const struct outcome *plain)
 {
 	double sum = 0.0;
 
 	for (size_t s = 0; s < LAB_EVAL_SOURCES_MAX; s++) {
-		if (outcome->cider[s] < plain->cider[s])
+		if (outcome->cider[s] < plain->cider[s] + GAIN * outcome->photos[s])
 			return -1.0;
-		sum += outcome->words[s] > 0.0 ? outcome->right[s] / outcome->words[s] : 0.0;
+		sum += outcome->right[s] / fmax(outcome->words[s], 1.0);
 	}
 	return sum;
 }
@@ -118,7 +123,7 @@ int calibration_fit_consensus(struct calibration *calibration, struct engine_err
 	}
 	calibration_scorer_close(&scorer);
 	plain = choose(photos, count, 0.0, 0.0);
-	best = worth(&plain, &plain);
+	best = 0.0;
 	p->consensus_weight = 0.0f;
 	for (unsigned i = 0; i < WEIGHTS; i++, weight *= 1.5) {
 		for (unsigned k = 0; k < BOUNDS; k++) {
