@@ -8,7 +8,7 @@ set -u
 cd "$(dirname "$0")/../.." || exit 2
 compiler=aarch64-linux-gnu-gcc
 emulator=qemu-aarch64-static
-tests="test_conv_q8 test_conv_f32 test_matvec_q8 test_resize_rows test_threadpool"
+tests="test_conv_q8 test_conv_f32 test_winograd_loops test_matvec_q8 test_resize_rows test_threadpool"
 processors="cortex-a72 cortex-a76 max"
 
 for tool in $compiler $emulator; do
@@ -20,7 +20,7 @@ for tool in $compiler $emulator; do
 done
 out=build/aarch64-bare
 mkdir -p $out
-sources="engine/conv_q8.c engine/implicit_gemm.c engine/threadpool.c engine/error.c
+sources="engine/conv_q8.c engine/implicit_gemm.c engine/winograd.c engine/threadpool.c engine/error.c
 	engine/kernels/isa.c engine/kernels/quantise_q8.c
 	$(ls engine/kernels/*_{plain,128,neon,neondot,i8mm}.c | grep -v activation_)"
 objects=
