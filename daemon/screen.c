@@ -29,7 +29,8 @@ struct task {
 	enum screen_subject subject;
 	int event_fd;			/* a duplicate */
 	atomic_int holders;
-	/* the answer */
+	/* the answer, the thread's until it is done */
+	atomic_bool done;
 	int picture;
 	json_t *options;
 	struct failure failure;		/* kind FAILURE_NONE: there is a picture */
@@ -162,6 +163,7 @@ static void *thread_main(void *data)
 
 	if (look(task, &failure))
 		task->failure = failure;
+	atomic_store(&task->done, true);
 	eventfd_write(task->event_fd, 1);
 	task_release(task);
 	return NULL;
@@ -177,7 +179,7 @@ static void on_event(void *data, uint32_t events)
 	int picture;
 
 	(void)events;
-	if (eventfd_read(screen->event_fd, &ignored) < 0 || !task)
+	if (eventfd_read(screen->event_fd, &ignored) < 0 || !task || !atomic_load(&task->done))
 		return;
 	screen->task = NULL;
 	picture = task->picture;

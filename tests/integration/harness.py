@@ -35,6 +35,8 @@ SANITIZED = any(word in os.path.basename(BUILD) for word in ("address", "thread"
 # a sanitizer reports a SIGSEGV as a finding
 CRASH = signal.SIGABRT if SANITIZED else signal.SIGSEGV
 UNDER = os.environ.get("DESCRYD_UNDER", "").split()
+# a thread sanitizer's build takes some ten times as long for a picture
+PATIENCE = 5 if SANITIZED or UNDER else 1
 NAME = "org.descry.Descry1"
 PATH = "/org/descry/Descry1"
 
@@ -100,6 +102,7 @@ def heard(fault, text):
 def wait_for(condition, seconds=10.0, what="a condition"):
     """Runs the main loop until the condition holds."""
     context = GLib.MainContext.default()
+    seconds *= PATIENCE
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
@@ -182,7 +185,8 @@ class Daemon:
         with open(self.config, "w") as file:
             file.write(config if config is not None else "")
         command = [*UNDER, DESCRYD, "--config", self.config, "--set", "model.path=" + model,
-                   "--set", "speech.wav=" + self.wav, "--set", "log.level=debug", *arguments]
+                   "--set", "speech.wav=" + self.wav, "--set", "log.level=debug",
+                   "--set", f"caption.timeout={30 * PATIENCE}", *arguments]
         self.log_file = open(self.log_path, "wb")
         self.process = subprocess.Popen(command, stderr=self.log_file, stdin=subprocess.DEVNULL,
                                         env={**os.environ, **(environment or {})})

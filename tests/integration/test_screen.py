@@ -10,7 +10,7 @@ from dbus.lowlevel import SignalMessage
 
 import harness
 import mocking
-from harness import test, wait_for
+from harness import PATIENCE, test, wait_for
 
 PORTAL = "org.freedesktop.portal.Desktop"
 A11Y = "org.a11y.Bus"
@@ -22,7 +22,7 @@ NO_X11 = {"DISPLAY": "", "WAYLAND_DISPLAY": "wayland-0"}
 def refused(function, *arguments):
     """The message of the error that the call must end in."""
     try:
-        function(*arguments, timeout=60)
+        function(*arguments, timeout=60 * PATIENCE)
     except dbus.DBusException as error:
         assert error.get_dbus_name().startswith("org.descry.Error."), error
         return error.get_dbus_message()
@@ -44,7 +44,7 @@ def whole_screen():
     harness.need_model()
     with harness.daemon(environment=NO_X11) as daemon, portal(daemon) as (_, calls):
         daemon.wait_model()
-        caption, details = daemon.interface.DescribeScreen(SILENT, timeout=60)
+        caption, details = daemon.interface.DescribeScreen(SILENT, timeout=60 * PATIENCE)
         assert caption and details["about"]["screen"], (caption, details)
         assert len(calls("Screenshot")) == 1, calls("Screenshot")
         assert left_over(daemon) == [], left_over(daemon)
@@ -69,7 +69,7 @@ def forged_answer():
         stranger, answers = daemon.bus.connect(), []
         daemon.interface.DescribeScreen(
             SILENT, reply_handler=lambda *answer: answers.append(answer),
-            error_handler=answers.append, timeout=60)
+            error_handler=answers.append, timeout=60 * PATIENCE)
 
         def answered():
             forged = SignalMessage("/org/freedesktop/portal/desktop/request/1_1/t",
@@ -101,7 +101,7 @@ def label_first():
     with harness.daemon(environment=NO_X11) as daemon, portal(daemon), \
             mocking.mock(daemon.bus, "focus", A11Y, name="Breakfast", role=27):
         daemon.wait_model()
-        caption, details = daemon.interface.DescribeFocus(NONE, timeout=60)
+        caption, details = daemon.interface.DescribeFocus(NONE, timeout=60 * PATIENCE)
         assert details["about"]["description"] == "Breakfast", details
         assert details["about"]["whole_screen"]
         wait_for(lambda: "Its label: Breakfast. " + caption in daemon.log(), 60, daemon.log())
@@ -114,7 +114,7 @@ def search_without_rules():
     with harness.daemon(environment=NO_X11) as daemon, portal(daemon), \
             mocking.mock(daemon.bus, "focus", A11Y, rules=False, description="A cup", role=7):
         daemon.wait_model()
-        _, details = daemon.interface.DescribeFocus(SILENT, timeout=60)
+        _, details = daemon.interface.DescribeFocus(SILENT, timeout=60 * PATIENCE)
         assert details["about"]["description"] == "A cup", details
 
 

@@ -12,8 +12,9 @@ import xml.etree.ElementTree as xml
 
 import dbus
 
-from harness import (CRASH, NAME, PATH, Bus, Caller, Daemon, DESCRYD, MODEL, PHOTOS, Pipe, daemon,
-                     descry, error_name, heard, need_model, options_of, run, test, wait_for)
+from harness import (CRASH, DESCRYD, MODEL, NAME, PATH, PATIENCE, PHOTOS, Bus, Caller, Daemon, Pipe,
+                     daemon, descry, error_name, heard, need_model, options_of, run, test,
+                     wait_for)
 
 ERROR = "org.descry.Error."
 COFFEE = os.path.join(PHOTOS, "coffee.png")
@@ -95,7 +96,8 @@ def describe():
     need_model()
     with daemon() as served, open_photo() as photo:
         caption, details = served.interface.Describe(
-            dbus.types.UnixFd(photo), options_of(speak=False, alternatives=3), timeout=60)
+            dbus.types.UnixFd(photo), options_of(speak=False, alternatives=3),
+            timeout=60 * PATIENCE)
         assert caption[0].isupper() and caption.endswith("."), caption
         assert 0 < details["confidence"] <= 1
         whole = str(details.get("sentence", caption))  # before doubt shortened it
@@ -118,7 +120,7 @@ def options():
     with daemon() as served, open_photo() as photo:
         def attempt(**wrong):
             return error_name(served.interface.Describe, dbus.types.UnixFd(photo),
-                              options_of(**wrong), timeout=60)
+                              options_of(**wrong), timeout=60 * PATIENCE)
         assert attempt(beam=11) == ERROR + "BadOption"
         assert attempt(alternatives=11) == ERROR + "BadOption"
         assert attempt(verbosity="loud") == ERROR + "BadOption"
@@ -138,11 +140,12 @@ def speaks_what_it_answers():
             lambda interface, changed, invalidated: spoken.extend(
                 [bool(changed["Speaking"])] if "Speaking" in changed else []),
             "PropertiesChanged", "org.freedesktop.DBus.Properties")
-        served.interface.Describe(dbus.types.UnixFd(photo), options_of(speak=False), timeout=60)
+        served.interface.Describe(dbus.types.UnixFd(photo), options_of(speak=False),
+                                  timeout=60 * PATIENCE)
         time.sleep(0.2)
         wait_for(lambda: True)
         assert error_name(served.interface.Repeat) == ERROR + "NoData"
-        served.interface.Describe(dbus.types.UnixFd(photo), options_of(), timeout=60)
+        served.interface.Describe(dbus.types.UnixFd(photo), options_of(), timeout=60 * PATIENCE)
         wait_for(lambda: spoken[:2] == [True, False], 30, "Speaking on and off")
         served.interface.Repeat()
 
@@ -325,7 +328,7 @@ def missing_model():
         with open_photo() as photo:
             try:
                 served.interface.Describe(dbus.types.UnixFd(photo), options_of(speak=False),
-                                          timeout=60)
+                                          timeout=60 * PATIENCE)
                 raise AssertionError("described without a model")
             except dbus.DBusException as error:
                 assert error.get_dbus_name() == ERROR + "BadModel"
@@ -335,7 +338,7 @@ def missing_model():
             need_model()
             os.symlink(MODEL, path)
             caption, _ = served.interface.Describe(dbus.types.UnixFd(photo),
-                                                   options_of(speak=False), timeout=60)
+                                                   options_of(speak=False), timeout=60 * PATIENCE)
             assert caption.endswith(".")
     finally:
         served.stop()
