@@ -102,7 +102,7 @@ in_root() {
 # run_units PREFIX FOLDER NAMES [EMULATOR…]: the unit tests that were built inside,
 # or those of these names, each a TAP line; the emulator, a command inside, runs them
 run_units() {
-	local prefix=$1 folder=$2 names=$3 test name counts out=$2/tmp/unit.log
+	local prefix=$1 folder=$2 names=$3 test name skipped started out=$2/tmp/unit.log
 	local shared=${DESCRY_SHARED:-../shared} with=()
 	shift 3
 	[ $# -eq 0 ] || with+=(--setenv=DESCRY_EMULATED=1)
@@ -110,11 +110,12 @@ run_units() {
 	for test in "$folder"/descry/build/*/test_*; do
 		name=${test##*/}
 		[ -x "$test" ] && [ ! -d "$test" ] && [[ " ${names:-$name} " == *" $name "* ]] || continue
+		started=$SECONDS
 		in_root "$folder" --chdir=/descry --setenv=CMOCKA_MESSAGE_OUTPUT=TAP "${with[@]}" \
 			timeout "${UNIT_TIMEOUT:-300}" "$@" "${test#"$folder/descry/"}" >"$out" 2>&1
 		result $? "$prefix$name" "$out"
-		counts=$(grep -cE '^(not )?ok [0-9]+ # SKIP' "$out")
-		echo "# $(($(grep -c '^ok' "$out") - $(grep -cE '^ok [0-9]+ # SKIP' "$out"))) passed," \
-			"$counts skipped, $SECONDS s"
+		skipped=$(grep -cE '^(not )?ok [0-9]+ # SKIP' "$out")
+		echo "# $(($(grep -cE '^(ok|not ok [0-9]+ # SKIP)' "$out") - skipped)) passed, $skipped skipped," \
+			"$((SECONDS - started)) s"
 	done
 }
