@@ -26,6 +26,8 @@
 #define BAND_BYTES (768u << 10)
 /* Below so many tiles a thread, the band is shared. */
 #define TILES_FEW 24u
+/* Bounds the memory of a band. */
+#define DEPTH_MAX 4096u
 
 struct prepared {
 	const struct winograd_kernel *kernel;
@@ -95,8 +97,8 @@ static const struct winograd_kernel *choose(const struct kernel_task *task)
 	const struct winograd_kernel *best = NULL;
 	double least = winograd_plain_cost(&work);
 
-	if (node->groups != 1 || w->dilation_height != 1 || w->dilation_width != 1 ||
-	    w->stride_height != 1 || w->stride_width != 1 ||
+	if (work.input_channels > DEPTH_MAX || node->groups != 1 || w->dilation_height != 1 ||
+	    w->dilation_width != 1 || w->stride_height != 1 || w->stride_width != 1 ||
 	    (directions == 2 && w->kernel_height != w->kernel_width))
 		return NULL;
 	for (size_t k = 0; k < WINOGRAD_KERNEL_COUNT; k++) {

@@ -289,6 +289,7 @@ static void rule_takes_what_it_should(void **state)
 	assert_false(taken((struct shape){35, 35, 64, 1, 1, 0, 0, 64}, 1));
 	assert_false(taken((struct shape){35, 35, 64, 3, 5, 1, 2, 64}, 1));
 	assert_false(taken((struct shape){35, 35, 64, 11, 11, 5, 5, 64}, 1));
+	assert_false(taken((struct shape){20, 20, 5000, 3, 3, 1, 1, 8}, 1));
 	/* a transform for so few channels costs more than it saves */
 	assert_false(taken((struct shape){299, 299, 3, 3, 3, 1, 1, 8}, 1));
 }
