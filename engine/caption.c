@@ -214,7 +214,8 @@ static void write_caption(struct caption_writer *writer, size_t number, size_t c
 		caption->confidence = confidence_view_caption(writer->view, candidate,
 							      CONFIDENCE_WHOLE);
 		caption->band = band_of(writer, options, caption->confidence);
-		if (caption->band != ENGINE_BAND_SURE && writer->unfamiliarity <= 1.0f)
+		if (caption->band != ENGINE_BAND_SURE &&
+		    confidence_view_allows_part(writer->view, caption->band))
 			write_part(writer, number, candidate, hypothesis, options);
 	}
 }
@@ -377,7 +378,7 @@ int caption_write(struct caption_writer *writer, const struct engine_features *f
 	if (writer->view) {
 		writer->result.unfamiliarity = writer->unfamiliarity;
 		find_places(writer, &hypotheses[picks[0]], features->grid);
-		if (writer->unfamiliarity <= 1.0f)
+		if (confidence_view_allows_part(writer->view, ENGINE_BAND_REFUSED))
 			writer->result.thing_count = find_things(writer);
 		writer->result.reason_count = find_reasons(writer, picks[0]);
 	}

@@ -552,6 +552,14 @@ float confidence_view_unfamiliarity(const struct confidence_view *view)
 	return most;
 }
 
+bool confidence_view_allows_part(const struct confidence_view *view, enum engine_band band)
+{
+	const struct confidence_parameters *parameters = &view->confidence->parameters;
+	float limit = band == ENGINE_BAND_REFUSED ? fmaxf(parameters->strange, 1.0f) : 1.0f;
+
+	return confidence_view_unfamiliarity(view) <= limit;
+}
+
 size_t confidence_view_detected(const struct confidence_view *view, unsigned *ret_stems,
 				float *ret_probabilities, size_t count)
 {

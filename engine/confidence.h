@@ -154,6 +154,9 @@ float confidence_view_distance(const struct confidence_view *view);
 /* The most of the distance and the probes, each by its bound: 95% of clean photos lie
  * within 1. */
 float confidence_view_unfamiliarity(const struct confidence_view *view);
+/* Whether a part of a caption of that band may be told: of an unfamiliar picture only
+ * in words that leave open what it is, of a strange one not at all. */
+bool confidence_view_allows_part(const struct confidence_view *view, enum engine_band band);
 /* What a probe yields; below `probe_count`. */
 float confidence_view_probe(const struct confidence_view *view, unsigned probe);
 

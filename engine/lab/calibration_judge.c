@@ -113,7 +113,8 @@ static void judge_source(struct calibration *calibration, const struct calibrati
 		};
 		consensus[count].band = band_of(calibration, consensus[count].confidence);
 		spoken[count] = consensus[count];
-		if (familiar && consensus[count].band != ENGINE_BAND_SURE) {
+		if (consensus[count].band != ENGINE_BAND_SURE &&
+		    confidence_view_allows_part(calibration->view, consensus[count].band)) {
 			float confidence = 0.0f;
 			part_words part = confidence_view_sure_part(calibration->view, choice,
 				calibration->parameters.sure, &confidence);

@@ -26,13 +26,13 @@ int calibration_scorer_open(struct calibration *calibration, struct calibration_
 			    struct engine_error *error)
 {
 	const struct caption_set *set = calibration->photos;
-	struct cider_photo *photos = calloc(calibration->kept_count + 1, sizeof(*photos));
+	struct cider_photo *photos = calloc(set->photo_count + 1, sizeof(*photos));
 	int r;
 
 	*scorer = (struct calibration_scorer){0};
 	scorer->sentences = calloc(set->caption_count + 1, sizeof(*scorer->sentences));
 	scorer->words = calloc(set->caption_count + 1, sizeof(*scorer->words));
-	scorer->numbers = calloc(calibration->kept_count + 1, sizeof(*scorer->numbers));
+	scorer->numbers = calloc(set->photo_count + 1, sizeof(*scorer->numbers));
 	r = lexicon_open(&scorer->lexicon);
 	if (r != 0 || !photos || !scorer->sentences || !scorer->words || !scorer->numbers)
 		goto fail;
@@ -49,13 +49,14 @@ int calibration_scorer_open(struct calibration *calibration, struct calibration_
 	for (size_t s = 0; r == 0 && s < calibration->report->source_count; s++) {
 		size_t count = 0;
 
-		for (size_t j = 0; r == 0 && j < calibration->kept_count; j++) {
-			const struct kept *kept = &calibration->kept[j];
-			const struct captioned_photo *photo = &set->photos[kept->photo];
+		/* all photos, searched or not, so that n-grams weigh the same for any choice */
+		for (size_t p = 0; r == 0 && p < set->photo_count; p++) {
+			const struct captioned_photo *photo = &set->photos[p];
 
-			if (calibration_source(calibration, kept) != s)
+			if (calibration->records[p] == FEATURES_ABSENT ||
+			    calibration_source(calibration, &(struct kept){ .photo = p }) != s)
 				continue;
-			scorer->numbers[j] = count;
+			scorer->numbers[p] = count;
 			photos[count].references = &scorer->sentences[scorer->count];
 			photos[count++].reference_count = photo->caption_count;
 			for (size_t c = 0; r == 0 && c < photo->caption_count; c++) {
@@ -90,7 +91,7 @@ double calibration_score(const struct calibration *calibration,
 
 	/* the lexicon took the vocabulary's words first, so numbers are the same */
 	memcpy(words, hypothesis->words, hypothesis->count * sizeof(*words));
-	return cider_score(scorer->ciders[source], scorer->numbers[kept],
+	return cider_score(scorer->ciders[source], scorer->numbers[calibration->kept[kept].photo],
 			   (struct sentence){ words, hypothesis->count });
 }
 

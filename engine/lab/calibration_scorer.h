@@ -16,7 +16,7 @@ struct calibration_scorer {
 	struct sentence *sentences;	/* of the human captions */
 	uint32_t **words;
 	size_t count;
-	size_t *numbers;		/* by kept: place in its source's CIDEr */
+	size_t *numbers;		/* by photo: place in its source's CIDEr */
 };
 
 int calibration_scorer_open(struct calibration *calibration, struct calibration_scorer *scorer,

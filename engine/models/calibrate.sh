@@ -44,7 +44,6 @@ fi
 	--captions "$data/captions_val.json" --images "$data/images" \
 	--non-photos "$work/non-photos" --judged-non-photos "$work/judged-non-photos" \
 	--cache "${FEATURES:-$work/features}" --output "$work/calibrated.gguf" --report "$here"
-mv "$work/calibrated.gguf" "$here/descry-en.gguf"
-(cd "$here" && sha256sum descry-en.gguf >SHA256SUMS)
+"$here/build.sh" "$descry" "$work" "$work/calibrated.gguf"
 "$python" "$here/../../tests/golden/make_captions.py" "$work/graph.lite" "$here/descry-en.gguf" \
 	"$here/../../tests/golden/captions.json" "$here"/../../tests/photos/*.[jp][pn]g

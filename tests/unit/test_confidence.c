@@ -220,6 +220,80 @@ static void test_distance(void **state)
 	bench_close(&bench);
 }
 
+/* The greatest of the distance and the probes counts. An unfamiliar picture lets a part
+ * be told only where the words leave it open, a strange one not at all. */
+static void test_unfamiliarity(void **state)
+{
+	static const float probes[2 * (POOL + 1)] = {
+		0.0f, 1.0f, [POOL] = -0.5f,	/* the second feature, less a half */
+		[POOL + 1 + POOL] = -1.0f,	/* never */
+	};
+	struct bench bench;
+
+	(void)state;
+	bench_open(&bench);
+	bench.parameters.probe_count = 2;
+	bench.parameters.probes = probes;
+	bench.parameters.strange = 3.0f;
+	bench.parameters.distance_limit = 1e6f;
+	confidence_view_free(bench.view);
+	confidence_free(bench.confidence);
+	assert_int_equal(confidence_open(&bench.parameters, bench.vocabulary,
+					 &bench.confidence, NULL), 0);
+	assert_int_equal(confidence_view_open(bench.confidence, 0, &bench.view, NULL), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		static const float seconds[] = { 1.0f, 2.5f, 5.0f };
+		float expected = seconds[i] - 0.5f;
+
+		bench.pool[1] = seconds[i];
+		confidence_view_photo(bench.view, &(struct engine_features){ .pool = bench.pool }, 0,
+				      NULL);
+		assert_true(fabsf(confidence_view_probe(bench.view, 0) - expected) < 1e-5f);
+		assert_true(confidence_view_probe(bench.view, 1) == -1.0f);
+		assert_true(fabsf(confidence_view_unfamiliarity(bench.view) - expected) < 1e-5f);
+		assert_int_equal(confidence_view_allows_part(bench.view, ENGINE_BAND_UNSURE), i == 0);
+		assert_int_equal(confidence_view_allows_part(bench.view, ENGINE_BAND_REFUSED), i < 2);
+	}
+	bench_close(&bench);
+}
+
+/* Each cell is asked how much it speaks for a word. */
+static void test_map(void **state)
+{
+	struct bench bench;
+	float grid[2 * POOL] = { [0] = 1.0f, [POOL] = 3.0f }, map[2];
+	struct confidence_view *view;
+
+	(void)state;
+	bench_open(&bench);
+	assert_int_equal(confidence_view_open(bench.confidence, 2, &view, NULL), 0);
+	assert_true(confidence_view_map(view, grid, vocabulary_find(bench.vocabulary, "dog"), map));
+	assert_true(fabsf(map[0] - 1.0f) < 1e-5f && fabsf(map[1] - 3.0f) < 1e-5f);
+	assert_false(confidence_view_map(view, grid, vocabulary_find(bench.vocabulary, "street"),
+					 map));
+	confidence_view_free(view);
+	bench_close(&bench);
+}
+
+/* What only samples said comes after all that the search found. */
+static void test_samples_last(void **state)
+{
+	struct bench bench;
+	struct hypothesis candidates[3];
+	unsigned order[3];
+
+	(void)state;
+	bench_open(&bench);
+	candidates[0] = caption(&bench, "a man in a red shirt", -1.0f, 0);
+	candidates[1] = caption(&bench, "a man on the street", -3.0f, 0);
+	candidates[2] = caption(&bench, "a dog", -0.1f, 5);
+	candidates[2].sampled = true;
+	confidence_view_candidates(bench.view, candidates, 3);
+	confidence_view_rank(bench.view, order);
+	assert_int_equal(order[2], 2);
+	bench_close(&bench);
+}
+
 static void test_bad_parameters(void **state)
 {
 	struct bench bench;
@@ -279,6 +353,9 @@ int main(void)
 		cmocka_unit_test(test_consensus),
 		cmocka_unit_test(test_parts),
 		cmocka_unit_test(test_distance),
+		cmocka_unit_test(test_unfamiliarity),
+		cmocka_unit_test(test_map),
+		cmocka_unit_test(test_samples_last),
 		cmocka_unit_test(test_bad_parameters),
 		cmocka_unit_test(test_logistic),
 	};
