@@ -6,8 +6,6 @@
 camera (vivid), a keyboard (uinput) and a sound card (snd-aloop). A key is
 pressed, and what the card's other side records must be eSpeak NG's samples of
 the caption. tests/qemu/init plays the scene; here it is judged."""
-import contextlib
-import io
 import os
 import re
 import shutil
@@ -81,11 +79,25 @@ def pieces(sound, gap=2205):
     return [sound[a:b] for a, b in zip(starts, ends)]
 
 
-def espeak(text, folder):
-    path = os.path.join(folder, "reference.wav")
-    subprocess.run(["espeak-ng", "-v", "en", "-w", path, text], check=True, timeout=60)
-    with open(path, "rb") as file:
-        return np.trim_zeros(np.frombuffer(file.read()[44:], "<i2"))
+def spoken(folder, *texts):
+    """The samples of the last text, when one process says one after the other:
+    eSpeak NG colours an utterance by those before it."""
+    lengths = []
+    for count in (len(texts) - 1, len(texts)):
+        path = os.path.join(folder, "reference.wav")
+        script = "".join(f"say {text}\nawait finished\n" for text in texts[:count])
+        subprocess.run([os.path.join(BUILD, "tools/speak"), "wav=" + path], input=script, text=True,
+                       check=True, timeout=60, stdout=subprocess.DEVNULL)
+        with open(path, "rb") as file:
+            samples = np.frombuffer(file.read()[44:], "<i2")
+        lengths.append(len(samples))
+    return np.trim_zeros(samples[lengths[0]:])
+
+
+def holds(recorded, want):
+    """Whether all samples are there, in order and without another between them. An
+    emulated processor may come late: the card then plays silence meanwhile."""
+    return len(want) > 5000 and want[want != 0].tobytes() in recorded[recorded != 0].tobytes()
 
 
 def judge(folder, console):
@@ -107,20 +119,15 @@ def judge(folder, console):
     look = recording(folder, "look")
     heard = pieces(look)
     report(len(heard) >= 2 and len(heard[0]) < 0.25 * 22050, [len(p) for p in heard])
-    want = espeak(said[0], folder) if said else np.zeros(1, "<i2")
-    # an emulated processor under load may come late: the card then plays silence
-    # between two samples, but never other samples, fewer or in another order
-    report(len(want) > 5000 and want[want != 0].tobytes() in look[look != 0].tobytes(),
-           f"{len(want)} samples wanted, heard pieces of {[len(p) for p in heard]}")
+    want = spoken(folder, said[0]) if said else np.zeros(1, "<i2")
+    report(holds(look, want), f"{len(want)} samples wanted, heard pieces of {[len(p) for p in heard]}")
     print(f"# {len(want)} samples of \"{said[0] if said else ''}\", "
           + ("without a gap" if want.tobytes() in look.tobytes() else "with silence inserted"))
-    heard = pieces(recording(folder, "repeat"))
-    again = sum(len(p) for p in heard)
-    # eSpeak NG's second utterance differs from its first in detail, not in length;
-    # the pause between two sentences is left out on both sides
-    report(steps["repeated"] == "1" and again >= 0.9 * sum(len(p) for p in pieces(want)), f"{again} of {len(want)}: {why}")
+    again = spoken(folder, *said[:2]) if said[:1] == said[1:2] else np.zeros(1, "<i2")
+    report(steps["repeated"] == "1" and holds(recording(folder, "repeat"), again),
+           f"{len(again)} samples wanted: {why}")
     stopped = sum(len(p) for p in pieces(recording(folder, "stop")))
-    whole = len(espeak(", ".join(["one two three four five six seven eight nine ten"] * 6), folder))
+    whole = len(spoken(folder, ", ".join(["one two three four five six seven eight nine ten"] * 6)))
     report("false" in steps["stopped"] and "described 0 looks 1" in steps["stopped"]
            and 0 < stopped < 0.9 * whole, f"{stopped} of {whole} samples: {why}")
     watching = re.findall(r"watching:.*?(true|false)", console)
@@ -143,35 +150,16 @@ def main():
     if built.returncode and not os.path.exists(os.path.join(MACHINE, "vmlinuz")):
         skip("the kernel's package cannot be fetched: " + built.stderr.strip()[-100:])
     print(f"1..{len(NAMES)}")
-    # An emulated machine beside other work may hear its own sound card late, so
-    # it is given a second run before its findings count.
-    for last in (False, True):
-        if attempt(built, last):
-            break
-    sys.exit(1 if report.bad else 0)
-
-
-def attempt(built, last):
-    """One run of the machine; whether it is the one that counts."""
-    output = io.StringIO()
-    report.number = report.bad = 0
-    with contextlib.redirect_stdout(output), \
-            tempfile.TemporaryDirectory(prefix="descry-machine-") as folder:
-        if built.returncode:
-            console = built.stderr
-        else:
-            try:
-                console = boot(folder)
-            except subprocess.TimeoutExpired as late:
-                console = f"still running after {LIMIT} s\n" + (late.stdout or b"").decode(
-                    errors="replace")
+    with tempfile.TemporaryDirectory(prefix="descry-machine-") as folder:
+        try:
+            console = built.stderr if built.returncode else boot(folder)
+        except subprocess.TimeoutExpired as late:
+            console = f"still running after {LIMIT} s\n" + (late.stdout or b"").decode(
+                errors="replace")
         for step in re.findall(r"STEP .*", console):
             print("# " + step.strip())
         judge(folder, console)
-    if report.bad and not last:
-        return False
-    print(output.getvalue(), end="")
-    return True
+    sys.exit(1 if report.bad else 0)
 
 
 if __name__ == "__main__":
