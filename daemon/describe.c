@@ -23,6 +23,8 @@ static double now_ms(void)
 	return (double)now.tv_sec * 1000.0 + (double)now.tv_nsec / 1e6;
 }
 
+#define NEVER 2.0f	/* a limit that no score reaches */
+
 static int cancelled(struct failure *failure)
 {
 	return failure_set(failure, FAILURE_CANCELLED, "The description was cancelled.");
@@ -93,6 +95,7 @@ int describe_picture(const struct engine_model *model, struct engine_context *co
 	char worded[TRUST_BYTES];
 	const struct engine_result *result = NULL;
 	struct engine_quality quality = { .verdict = ENGINE_QUALITY_FINE };
+	struct engine_quality_limits limits = options->limits, first = options->limits;
 	struct engine_error error = { "" };
 	struct engine_image *image = NULL;
 	double started = now_ms(), decoded, measured;
@@ -104,10 +107,18 @@ int describe_picture(const struct engine_model *model, struct engine_context *co
 	if (r)
 		return r;
 	decoded = now_ms();
-	r = engine_quality_measure(image, &options->limits, &quality, &error);
+	/* lines alone are not to refuse where the features have a word in it, too */
+	if (info->judges_tilt)
+		first.doubt[ENGINE_QUALITY_TILTED] = first.refuse[ENGINE_QUALITY_TILTED] = NEVER;
+	r = engine_quality_measure(image, &first, &quality, &error);
 	measured = now_ms();
+	if (options->anything)
+		for (int i = 0; i < ENGINE_QUALITY_KINDS; i++)
+			limits.refuse[i] = NEVER;
 	if (r == 0 && engine_image_warning(image))	/* the missing part was judged as well */
 		quality.verdict = ENGINE_QUALITY_FINE;
+	else
+		search.quality_limits = &limits;
 	if (quality.verdict == ENGINE_QUALITY_REFUSE && options->anything)
 		quality.verdict = ENGINE_QUALITY_DOUBT;
 	if (r == 0 && quality.verdict == ENGINE_QUALITY_REFUSE) {
@@ -116,8 +127,9 @@ int describe_picture(const struct engine_model *model, struct engine_context *co
 		search.quality = &quality;
 		r = engine_describe(context, image, &search, &result, &error);
 		if (r == 0) {
-			trust_write(result, worded);
-			caption = worded;
+			if (result)
+				trust_write(result, worded);
+			caption = result ? worded : quality_sentence(&quality);
 		}
 	}
 	if (r) {

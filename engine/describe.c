@@ -6,6 +6,7 @@
 #include "engine/context.h"
 
 #include "engine/error.h"
+#include "engine/quality.h"
 
 /* Runs the writer; `timings` are those of the steps before, or NULL. */
 static int write_result(struct engine_context *context, const struct engine_features *features,
@@ -48,6 +49,13 @@ int engine_describe(struct engine_context *context, const struct engine_image *i
 				     &features, &timings, error);
 	if (status != 0)
 		return status;
+	if (options && options->quality && options->quality_limits && context->model->info.judges_tilt) {
+		quality_add_tilt(options->quality, features->pool, options->quality_limits);
+		if (options->quality->verdict == ENGINE_QUALITY_REFUSE) {
+			*ret_result = NULL;
+			return 0;
+		}
+	}
 	return write_result(context, features, options, &timings, ret_result, error);
 }
 

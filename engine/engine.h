@@ -162,6 +162,7 @@ struct engine_model_info {
 	unsigned grid_width, grid_height, grid_channels;
 	unsigned class_count;		/* 0: no classifier head */
 	unsigned vocabulary_size, hidden_size, layer_count;
+	bool judges_tilt;		/* engine_describe completes the quality's word on it */
 	uint64_t file_size, operation_count;	/* multiply-accumulates an encoder run */
 };
 const struct engine_model_info *engine_model_info(const struct engine_model *model);
@@ -224,7 +225,10 @@ struct engine_caption_options {
 	bool plain;
 	/* What engine_quality_measure said of the picture, or NULL; it bears on the
 	 * confidence. */
-	const struct engine_quality *quality;
+	struct engine_quality *quality;
+	/* Where given, what the features say of a tilt is added to `quality`, and a
+	 * picture that is refused then is not captioned. NULL: left as it is. */
+	const struct engine_quality_limits *quality_limits;
 	/* Captions of this confidence and above are sure, of less than the other
 	 * refused; 0: as the model has it. */
 	float sure, refused;
@@ -327,6 +331,8 @@ struct engine_result {
 	struct engine_timings timings;
 };
 
+/* The result is the context's, until its next call; NULL where the picture was
+ * refused by `quality_limits`. */
 int engine_describe(struct engine_context *context, const struct engine_image *image,
 		    const struct engine_caption_options *options,
 		    const struct engine_result **ret_result, struct engine_error *error);

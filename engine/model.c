@@ -12,6 +12,7 @@
 
 #include "engine/error.h"
 #include "engine/threadpool.h"
+#include "engine/tilt.h"
 #include "engine/limits.h"
 
 static int check_format(const struct gguf *file, struct engine_error *error)
@@ -197,6 +198,7 @@ static void read_info(struct engine_model *model)
 	info->input_width = input->width;
 	info->input_height = input->height;
 	info->pool_size = graph->nodes[graph->pool].shape.channels;
+	info->judges_tilt = tilt_fits(file, info->pool_size);
 	if (graph->grid >= 0) {
 		const struct graph_shape *grid = &graph->nodes[graph->grid].shape;
 

@@ -25,6 +25,7 @@
 #include "engine/error.h"
 #include "engine/image_resize.h"
 #include "engine/quality_weights.h"
+#include "engine/tilt.h"
 
 #define SMALL 256u		/* longest side of the copy */
 #define WINDOW 16u		/* of pixels along a line, for sharpness */
@@ -34,6 +35,7 @@
 #define SAMPLE_ROWS 96u		/* of the picture itself */
 #define COLOURS 4096u		/* 4 bits a channel */
 #define ANGLES 36u		/* of 2.5 degrees, folded to a quarter turn */
+#define SURE_TILT 30.0f		/* beyond, the other axis may be the one meant */
 #define MOTION_RATIO 1.8f	/* of the sharpest direction to the softest */
 
 const char *const quality_feature_names[QUALITY_FEATURES] = {
@@ -485,7 +487,7 @@ const struct engine_quality_limits engine_quality_defaults = {
 		[ENGINE_QUALITY_BRIGHT] = 0.6f,
 		[ENGINE_QUALITY_COVERED] = 0.6f,
 		[ENGINE_QUALITY_BLURRED] = 0.75f,
-		[ENGINE_QUALITY_TILTED] = 0.95f,
+		[ENGINE_QUALITY_TILTED] = 0.94f,
 		[ENGINE_QUALITY_UNIFORM] = 0.75f,
 		[ENGINE_QUALITY_NOT_PHOTO] = 0.7f,
 	},
@@ -515,6 +517,29 @@ static float logistic(const float *weights, const float *features)
 	return 1 / (1 + expf(-sum));
 }
 
+static void judge(struct engine_quality *quality, const struct engine_quality_limits *limits)
+{
+	quality->verdict = ENGINE_QUALITY_FINE;
+	for (int i = 0; i < ENGINE_QUALITY_KINDS; i++) {
+		enum engine_quality_verdict verdict = ENGINE_QUALITY_FINE;
+
+		if (quality->score[i] >= limits->refuse[i])
+			verdict = ENGINE_QUALITY_REFUSE;
+		else if (quality->score[i] >= limits->doubt[i])
+			verdict = ENGINE_QUALITY_DOUBT;
+		/* of several at fault the surest is named, but a tilt only alone: lines
+		 * are counted in what little there is to see */
+		if (verdict > quality->verdict ||
+		    (verdict == quality->verdict && verdict != ENGINE_QUALITY_FINE &&
+		     i != ENGINE_QUALITY_TILTED &&
+		     (quality->kind == ENGINE_QUALITY_TILTED ||
+		      quality->score[i] > quality->score[quality->kind]))) {
+			quality->verdict = verdict;
+			quality->kind = (enum engine_quality_kind)i;
+		}
+	}
+}
+
 int engine_quality_measure(const struct engine_image *image,
 			   const struct engine_quality_limits *limits,
 			   struct engine_quality *ret_quality, struct engine_error *error)
@@ -530,28 +555,19 @@ int engine_quality_measure(const struct engine_image *image,
 		return r;
 	for (int i = 0; i < ENGINE_QUALITY_KINDS; i++)
 		quality.score[i] = logistic(quality_weights[i], measures.features);
-	for (int i = 0; i < ENGINE_QUALITY_KINDS; i++) {
-		enum engine_quality_verdict verdict = ENGINE_QUALITY_FINE;
-
-		if (quality.score[i] >= limits->refuse[i])
-			verdict = ENGINE_QUALITY_REFUSE;
-		else if (quality.score[i] >= limits->doubt[i])
-			verdict = ENGINE_QUALITY_DOUBT;
-		/* of several at fault the surest is named, but a tilt only alone: lines
-		 * are counted in what little there is to see */
-		if (verdict > quality.verdict ||
-		    (verdict == quality.verdict && verdict != ENGINE_QUALITY_FINE &&
-		     i != ENGINE_QUALITY_TILTED &&
-		     (quality.kind == ENGINE_QUALITY_TILTED ||
-		      quality.score[i] > quality.score[quality.kind]))) {
-			quality.verdict = verdict;
-			quality.kind = (enum engine_quality_kind)i;
-		}
-	}
+	judge(&quality, limits);
 	quality.motion = measures.features[QUALITY_SHARP_MOST] >
 			 MOTION_RATIO * measures.features[QUALITY_SHARP_LEAST];
-	if (quality.score[ENGINE_QUALITY_TILTED] >= 0.5f)
+	if (quality.score[ENGINE_QUALITY_TILTED] >= 0.5f && fabsf(measures.tilt) <= SURE_TILT)
 		quality.tilt = measures.tilt;
 	*ret_quality = quality;
 	return 0;
+}
+
+void quality_add_tilt(struct engine_quality *quality, const float *pool,
+		      const struct engine_quality_limits *limits)
+{
+	quality->score[ENGINE_QUALITY_TILTED] =
+		tilt_score(pool, quality->score[ENGINE_QUALITY_TILTED]);
+	judge(quality, limits);
 }

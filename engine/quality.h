@@ -45,6 +45,10 @@ struct quality_measures {
 int quality_measure(const struct engine_image *image, struct quality_measures *ret_measures,
 		    struct engine_error *error);
 
+/* Once the encoder has run: its word on the tilt, and the verdict anew. */
+void quality_add_tilt(struct engine_quality *quality, const float *pool,
+		      const struct engine_quality_limits *limits);
+
 extern const char *const quality_feature_names[QUALITY_FEATURES];
 
 #endif

@@ -153,9 +153,13 @@ def bad_pictures():
     """a bad picture is answered with what to do, with its scores, and not described"""
     need_model()
     good = picture("coffee.png")
+    turned = picture("rocket.jpg").rotate(35, Image.BICUBIC, expand=True)
+    middle = [(turned.width - 420) // 2, (turned.height - 315) // 2]
+    turned = turned.crop((*middle, middle[0] + 420, middle[1] + 315)).resize(SIZE)
     cases = [
         ("dark", ImageEnhance.Brightness(good).enhance(0.02)),
         ("bright", Image.blend(good, Image.new("RGB", SIZE, "white"), 0.97)),
+        ("tilted", turned),
         ("blurred", good.filter(ImageFilter.GaussianBlur(24))),
         ("uniform", Image.new("RGB", SIZE, (140, 120, 90))),
     ]

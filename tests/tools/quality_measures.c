@@ -11,7 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/gguf.h"
 #include "engine/quality.h"
+#include "engine/tilt.h"
 
 static int print_names(void)
 {
@@ -37,6 +39,21 @@ static int print_features(const struct engine_image *image)
 		return 1;
 	}
 	fwrite(features->pool, sizeof(float), pool_size, stdout);
+	return 0;
+}
+
+/* Of the tensor that names an encoder; see tilt.h. */
+static int print_fingerprint(const char *path, const char *name)
+{
+	struct engine_error error;
+	struct gguf *file;
+
+	if (gguf_open(path, &file, &error)) {
+		fprintf(stderr, "%s\n", error.message);
+		return 1;
+	}
+	printf("0x%016llx\n", (unsigned long long)tilt_fingerprint(gguf_find_tensor(file, name)));
+	gguf_free(file);
 	return 0;
 }
 
@@ -85,6 +102,8 @@ int main(int argc, char **argv)
 
 	if (argc > 1 && strcmp(argv[1], "--names") == 0)
 		return print_names();
+	if (argc > 3 && strcmp(argv[1], "--fingerprint") == 0)
+		return print_fingerprint(argv[2], argv[3]);
 	if (argc > 1 && (engine_model_open(argv[1], &model, &error) ||
 			 engine_context_open(model, &options, &context, &error))) {
 		fprintf(stderr, "%s\n", error.message);
