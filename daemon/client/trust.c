@@ -164,6 +164,7 @@ int trust_run(struct client *client, struct lab_calibrate_options *options, cons
 		options->user = &last;
 	}
 	r = lab_calibrate(options, output, &report, &error);
+	options->user = NULL;
 	if (r == 0 && folder)
 		r = lab_calibration_write(report, folder, &error);
 	if (r != 0) {

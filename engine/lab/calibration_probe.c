@@ -120,7 +120,7 @@ static int fit_probe(const float *x, size_t others, size_t rows, size_t pool, fl
 		     struct engine_error *error)
 {
 	float *odds = calloc(rows, sizeof(float)), *gradient = calloc(pool, sizeof(float));
-	float *mean = calloc(2 * pool, sizeof(float)), *square = mean + pool;
+	float *mean = calloc(2 * pool, sizeof(float)), *square;
 
 	if (!odds || !gradient || !mean) {
 		free(odds);
@@ -128,6 +128,7 @@ static int fit_probe(const float *x, size_t others, size_t rows, size_t pool, fl
 		free(mean);
 		return engine_fail_memory(error);
 	}
+	square = mean + pool;
 	for (unsigned step = 1; step <= STEPS; step++) {
 		float rate = RATE * (1.0f - (float)step / STEPS), constant = 0.0f;
 		float mean_correction = 1.0f - powf(0.9f, (float)step);
