@@ -383,6 +383,7 @@ def killed():
         served.Say("word " * 500, options_of())
         os.kill(pids[0], signal.SIGKILL)
         wait_for(lambda: not any(alive(pid) for pid in pids), 30, "the end of both")
+        wait_for(lambda: not connection.name_has_owner(NAME), 30, "the bus to see it")
         pipe.close()
         served = begin()
         with open_photo() as photo:
