@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * emulated.h: how much of a long comparison is made on an emulated processor. QEMU
- * computes each float by software: one picture through the network in 32 bits takes
- * about a minute instead of a thirtieth of a second. What another processor could
+ * computes floats by software: with one picture instead of seven in 32 bits,
+ * test_encoder still takes four minutes there. What another processor could
  * compute wrongly shows in one picture as well as in seven, so there, which the
  * environment variable DESCRY_EMULATED says, the first few have to do.
  */

@@ -155,7 +155,7 @@ static void test_photos_in_8_bits(void **unused)
 {
 	(void)unused;
 	assert_true(model->program->plan->type == KERNEL_Q8);
-	compare_photos(ENGINE_PATH_AUTO, 0.97, PHOTO_COUNT);
+	compare_photos(ENGINE_PATH_AUTO, 0.97, emulated_cases(PHOTO_COUNT, 2));
 }
 
 /* The reference path is slow, so one photo has to do; a sanitizer would make it
