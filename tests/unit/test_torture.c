@@ -27,6 +27,7 @@
 #include <cblas.h>
 
 #include "engine/engine.h"
+#include "tests/unit/emulated.h"
 #include "tests/unit/pictures.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -274,7 +275,7 @@ static void test_model(void **state)
 {
 	(void)state;
 	need_model();
-	assert_true(torture("model", model_step, 1) >= 10);
+	assert_true(torture("model", model_step, (long)emulated_cases(1, 20)) >= 10);
 }
 
 static void test_context(void **state)
@@ -295,7 +296,7 @@ static void test_first_caption(void **state)
 	openblas_set_num_threads(1);
 	assert_int_equal(engine_image_decode(bytes.data, bytes.size, NULL, &photo, NULL), 0);
 	bytes_free(&bytes);
-	assert_true(torture("first caption", caption_step, 7) >= 1);
+	assert_true(torture("first caption", caption_step, (long)emulated_cases(7, 50)) >= 1);
 	photo = engine_image_free(photo);
 }
 
