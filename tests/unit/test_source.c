@@ -248,9 +248,12 @@ static void commands_that_fail_are_quoted(void **state)
 	struct bench *bench = *state;
 	struct source_settings settings = settings_of(SOURCE_COMMAND);
 
-	settings.command = "no-such-program-anywhere --now";
-	open_source(bench, &settings);
-	fail_with(bench, SOURCE_ABSENT, "no-such-program-anywhere is not installed");
+	/* QEMU's vfork is a fork, so that posix_spawn cannot tell there what went wrong */
+	if (!getenv("DESCRY_EMULATED")) {
+		settings.command = "no-such-program-anywhere --now";
+		open_source(bench, &settings);
+		fail_with(bench, SOURCE_ABSENT, "no-such-program-anywhere is not installed");
+	}
 	settings.shell = true;
 	settings.command = "echo first >&2; echo no sensor found >&2; exit 3";
 	open_source(bench, &settings);
