@@ -225,5 +225,8 @@ int worker_process_run(int fd)
 	/* no tidying up in the middle of a picture */
 	if (process.running)
 		_exit(0);
+	/* the other thread waits for a request that cannot come, behind the lock */
+	engine_context_free(process.context);
+	engine_model_free(process.model);
 	return 0;
 }
