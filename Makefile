@@ -344,7 +344,7 @@ lint:  ## check the sources with cppcheck, clang-tidy and gcc -fanalyzer
 print-%:
 	@echo '$($*)'
 
-quality-report: $B/tools/quality_measures  ## judge the picture-quality verdicts on ../shared/data
+quality-report: $B/descry  ## judge the picture-quality verdicts on ../shared/data
 	tests/tools/report_quality.py build/quality
 
 coverage: deps-test  ## run the tests on a build that counts lines; report

@@ -3,7 +3,7 @@
  * quality_measures: reads binary PPM pictures one after another from standard
  * input and prints, for each, one line of its quality scores, its tilt, whether
  * its blur has a direction, and its measures. `--names` prints their names
- * instead. fit_quality.py and report_quality.py make and judge the pictures. With the
+ * instead. fit_quality.py makes the pictures. With the
  * name of a model, each line is followed by the pooled features that its encoder
  * gives of the picture, as raw 32-bit floats.
  */

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""quality_sets.py: photos and the measures that the engine takes of them, for
-fit_quality.py and report_quality.py."""
+"""quality_sets.py: photos, and the measures that the engine takes of them for
+fit_quality.py."""
 import glob
 import json
 import os

@@ -1,76 +1,93 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Judges the quality verdicts on photos that the fit never saw: how many clean
-val photos are refused, and how many pictures at each level of each kind of
-trouble. Writes a table and curves.
+"""Judges the verdicts on bad pictures as the whole program gives them, pixels and
+features together, on photos that no fit saw: how many clean val photos are
+refused, and how many pictures at each level of each kind of trouble. Writes a
+table and curves.
 
 Usage: make quality-report, or
        tests/tools/report_quality.py DIRECTORY [PHOTOS]
 DIRECTORY gets report.txt and curves.svg. PHOTOS: how many val photos are
-degraded (default 300; all val photos are judged clean)."""
+degraded (default 200; all val photos are judged clean)."""
+import json
 import os
 import random
+import subprocess
 import sys
-
-import numpy as np
+import tempfile
 
 import degrade
 import nonphotos
-from quality_sets import Measurer, load, photos
+from quality_sets import ROOT, load, photos
 
 CLEAN_SHARE = 0.03
+MODEL = os.path.join(ROOT, "engine", "models", "descry-en.gguf")
+DESCRY = os.path.join(ROOT, "build", os.environ.get("ARCH", os.uname().machine), "descry")
 
 
-def limits_of(path):
-    """The default limits, read from engine/quality.c so that they stand once."""
-    import re
-    with open(path, encoding="utf-8") as f:
-        text = f.read()
-    found = {}
-    for field in ("doubt", "refuse"):
-        block = re.search(r"\.%s = \{(.*?)\}" % field, text, re.S).group(1)
-        found[field] = [float(v) for v in re.findall(r"= ([0-9.]+)f?", block)]
-    return found
+class Judged:
+    """What was said of some pictures: shares of them."""
+
+    def __init__(self, images):
+        """Describes the pictures, half of them in each of two processes."""
+        with tempfile.TemporaryDirectory() as folder:
+            paths = []
+            for number, image in enumerate(images):
+                paths.append(os.path.join(folder, "%d.png" % number))
+                image.convert("RGB").save(paths[-1], compress_level=1)
+            command = [DESCRY, "describe", "--local", "--json", "--threads", "1",
+                       "--model", MODEL]
+            running = [subprocess.Popen([*command, *paths[part::2]], stdout=subprocess.PIPE,
+                                        stderr=subprocess.DEVNULL, text=True)
+                       for part in range(2) if paths[part::2]]
+            lines = [json.loads(line)["details"] for process in running
+                     for line in process.communicate()[0].splitlines()]
+        if len(lines) != len(paths):
+            raise RuntimeError("%d of %d pictures were answered" % (len(lines), len(paths)))
+        self.count = len(lines)
+        self.kinds = [d["quality"]["kind"] for d in lines if d["quality"]["verdict"] == "refuse"]
+        self.refused = len(self.kinds) / self.count
+        self.doubted = sum(d["quality"]["verdict"] == "doubt" for d in lines) / self.count
+        self.hedged = sum(d["quality"]["verdict"] == "fine" and
+                          "unfamiliar" in d.get("reasons", []) for d in lines) / self.count
+
+    def of_kind(self, kind):
+        return self.kinds.count(kind) / self.count
+
+    def __str__(self):
+        most = max(set(self.kinds), key=self.kinds.count) if self.kinds else "none"
+        return "refused %5.1f%%, doubted %5.1f%%, hedged as unfamiliar %5.1f%%, mostly as %s" % (
+            100 * self.refused, 100 * self.doubted, 100 * self.hedged, most)
 
 
 def collect(count):
-    measure = Measurer()
     rng = random.Random(11)
     paths = photos("val")
-    clean = np.array([measure(load(p)) for p in paths])
+    clean = Judged([load(p) for p in paths])
     rng.shuffle(paths)
     levels = {}
     for kind, steps in degrade.LEVELS.items():
         for level in steps:
-            rows = []
+            images = []
             for path in paths[:count]:
                 image = degrade.degrade(kind, load(path), level, rng)
                 if level and rng.random() < 0.7:
                     image = degrade.compress(image, rng)
-                rows.append(measure(image))
-            levels[kind, level] = np.array(rows)
-    others = {"uniform": np.array([measure(degrade.uniform(rng)) for _ in range(count)])}
+                images.append(image)
+            levels[kind, level] = Judged(images)
+    others = {"uniform": Judged([degrade.uniform(rng) for _ in range(count)])}
     for kind, make in nonphotos.KINDS.items():
-        rows = []
+        images = []
         for _ in range(count):
             image = make(rng)
-            rows.append(measure(degrade.compress(image, rng) if rng.random() < 0.5 else image))
-        others[kind] = np.array(rows)
-    others["upside-down"] = np.array([measure(load(p).rotate(180)) for p in paths[:count]])
-    return measure, paths, clean, levels, others
-
-
-def shares(rows, limits, kinds):
-    """Shares refused and doubted, and the kind that refuses most often."""
-    scores = rows[:, :len(kinds)]
-    refused = scores >= np.array(limits["refuse"])
-    doubted = (scores >= np.array(limits["doubt"])).any(1) & ~refused.any(1)
-    most = kinds[int(refused.sum(0).argmax())] if refused.any() else "none"
-    return refused.any(1).mean(), doubted.mean(), most
+            images.append(degrade.compress(image, rng) if rng.random() < 0.5 else image)
+        others[kind] = Judged(images)
+    others["upside-down"] = Judged([load(p).rotate(180) for p in paths[:count]])
+    return clean, levels, others
 
 
 def svg(curves, path):
-    """One panel a kind: share refused (solid) and doubted or refused (dashed)."""
+    """One panel a kind: share refused (solid) and refused, doubted or hedged (dashed)."""
     width, height, columns = 260, 180, 3
     rows = (len(curves) + columns - 1) // columns
     out = ['<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" '
@@ -100,44 +117,38 @@ def svg(curves, path):
         f.write("\n".join(out) + "\n")
 
 
+def mean(values):
+    return sum(values) / len(values)
+
+
 def main():
     directory = sys.argv[1]
-    count = int(sys.argv[2]) if len(sys.argv) > 2 else 300
+    count = int(sys.argv[2]) if len(sys.argv) > 2 else 200
     os.makedirs(directory, exist_ok=True)
-    here = os.path.dirname(os.path.abspath(__file__))
-    limits = limits_of(os.path.join(here, "..", "..", "engine", "quality.c"))
-    measure, paths, clean, levels, others = collect(count)
-    kinds = measure.kinds
-    lines = []
-    refused, doubted, _ = shares(clean, limits, kinds)
-    lines.append("Clean val photos (%d): %.2f%% refused (at most %g%% may be), %.2f%% doubted" %
-                 (len(clean), 100 * refused, 100 * CLEAN_SHARE, 100 * doubted))
-    for i, kind in enumerate(kinds):
-        one = clean[:, i]
-        lines.append("  %-10s refused %.2f%%, score at the 97th, 99th, 99.5th and 99.9th "
-                     "percentile: %s" %
-                     (kind, 100 * np.mean(one >= limits["refuse"][i]),
-                      " ".join("%.3f" % v for v in np.quantile(one, [.97, .99, .995, .999]))))
+    clean, levels, others = collect(count)
+    lines = ["Clean val photos (%d; at most %g%% may be refused): %s" %
+             (clean.count, 100 * CLEAN_SHARE, clean)]
+    for kind in sorted(set(clean.kinds)):
+        lines.append("  as %s %.2f%%" % (kind, 100 * clean.of_kind(kind)))
     curves, strong = {}, []
     lines.append("Degraded val photos (%d at each level); * counts as strongly degraded" % count)
-    for (kind, level), rows in levels.items():
-        refused, doubted, most = shares(rows, limits, kinds)
+    for (kind, level), judged in levels.items():
         is_strong = level >= degrade.STRONG[kind]
-        curves.setdefault(kind, []).append((level, refused, refused + doubted))
-        strong += [(kind, refused)] * is_strong
-        lines.append("  %-8s %5g%s refused %5.1f%%, doubted %5.1f%%, mostly as %s" %
-                     (kind, level, "*" if is_strong else " ", 100 * refused, 100 * doubted, most))
+        curves.setdefault(kind, []).append(
+            (level, judged.refused, judged.refused + judged.doubted + judged.hedged))
+        strong += [(kind, judged)] * is_strong
+        lines.append("  %-8s %5g%s %s" % (kind, level, "*" if is_strong else " ", judged))
     lines.append("Pictures that are no photos, or show nothing (%d each)" % count)
-    for kind, rows in others.items():
-        refused, doubted, most = shares(rows, limits, kinds)
-        lines.append("  %-12s refused %5.1f%%, doubted %5.1f%%, mostly as %s" %
-                     (kind, 100 * refused, 100 * doubted, most))
+    for kind, judged in others.items():
+        lines.append("  %-12s %s" % (kind, judged))
     for name, kept in (("all kinds", lambda k: True), ("without tilt", lambda k: k != "tilted")):
         lines.append("Strongly degraded, %s: %.1f%% refused" %
-                     (name, 100 * np.mean([r for k, r in strong if kept(k)])))
+                     (name, 100 * mean([j.refused for k, j in strong if kept(k)])))
     made = [k for k in others if k not in ("texture", "upside-down")]
     lines.append("Non-photos and empty ones (%s): %.1f%% refused" % (
-        ", ".join(made), 100 * np.mean([shares(others[k], limits, kinds)[0] for k in made])))
+        ", ".join(made), 100 * mean([others[k].refused for k in made])))
+    lines.append("The same with textures and photos upside down: %.1f%% refused or hedged" % (
+        100 * mean([j.refused + j.doubted + j.hedged for j in others.values()])))
     text = "\n".join(lines) + "\n"
     with open(os.path.join(directory, "report.txt"), "w", encoding="utf-8") as f:
         f.write(text)
