@@ -161,9 +161,24 @@ static bool joins(uint32_t c)
 	       c == 0x200c || c == 0x200d;
 }
 
+/* Symbols that eSpeak NG knows by name. In an Indic voice that has changed to
+ * English for a word, one of them with one of these right behind it makes it change
+ * once more (1.51). */
+static bool is_named_symbol(uint32_t c)
+{
+	return c == 0xa9 || c == 0xae || (c >= 0x2100 && c <= 0x2bff) ||
+	       (c >= 0x3000 && c <= 0x303f) || (c >= 0x1f000 && c <= 0x1faff) || c == 0xfe0f;
+}
+
+static bool is_ascii_symbol(uint32_t c)
+{
+	return c < 0x80 && c && strchr("#$%&*+/<=>@\\^_|~", (int)c);
+}
+
 bool script_next(const char **text, uint32_t own, char *piece, enum script *ret_script)
 {
 	enum script script = SCRIPT_COUNT, last = SCRIPT_NONE;
+	bool named = false;
 	const char *space = NULL;	/* past the first space after the last letter */
 	char *space_out = NULL, *out = piece;
 	const char *p = *text;
@@ -195,6 +210,9 @@ bool script_next(const char **text, uint32_t own, char *piece, enum script *ret_
 		} else if (!joins(character)) {
 			last = SCRIPT_NONE;
 		}
+		if (named && is_ascii_symbol(character))
+			*out++ = ' ';
+		named = is_named_symbol(character);
 		memcpy(out, p, length);
 		out += length;
 		p += length;

@@ -55,7 +55,8 @@ const char *const *script_languages(enum script script);
  * Takes the next piece of `*text`, clean UTF-8, and moves `*text` past it; false at
  * the end. `own` has a bit for each script that the voice reads itself. The piece
  * goes to `piece`, which holds at least twice the bytes of the text: letters of
- * two scripts that touch are parted by a space, so that no word has both.
+ * two scripts that touch are parted by a space, so that no word has both, and so
+ * are a symbol with a name and an ASCII symbol behind it.
  * `ret_script` is the script to find a voice for, or SCRIPT_NONE for the voice.
  */
 bool script_next(const char **text, uint32_t own, char *piece, enum script *ret_script);

@@ -65,6 +65,8 @@ static void lets_no_word_have_two_scripts(void **state)
 	cuts(OWN | 1u << SCRIPT_CYRILLIC, "Linux'ом", "0:Linux' ом");
 	cuts(OWN, "aߖb", "0:a ߖ b");
 	cuts(OWN, "aПb", "0:a|4:П|0:b");
+	/* nor a symbol with a name right before an ASCII symbol */
+	cuts(OWN, "xyz ©~b, 5 €~, \"a\"~", "0:xyz © ~b, 5 €~, \"a\"~");
 }
 
 /* Every piece must fit in twice the bytes, and no letter may be lost. */
