@@ -19,6 +19,31 @@
 #include "engine/half.h"
 #include "engine/limits.h"
 
+size_t gguf_value_type_size(enum gguf_value_type type)
+{
+	switch (type) {
+	case GGUF_UINT8:
+	case GGUF_INT8:
+	case GGUF_BOOL:
+		return 1;
+	case GGUF_UINT16:
+	case GGUF_INT16:
+		return 2;
+	case GGUF_UINT32:
+	case GGUF_INT32:
+	case GGUF_FLOAT32:
+		return 4;
+	case GGUF_UINT64:
+	case GGUF_INT64:
+	case GGUF_FLOAT64:
+		return 8;
+	case GGUF_STRING:
+	case GGUF_ARRAY:
+		return 0;
+	}
+	return 0;
+}
+
 const char *gguf_value_type_name(enum gguf_value_type type)
 {
 	switch (type) {

@@ -49,6 +49,8 @@ enum gguf_tensor_type {
 /* Bytes of an element, 0 for a type that is not in the list above. */
 size_t gguf_tensor_type_size(enum gguf_tensor_type type);
 const char *gguf_tensor_type_name(enum gguf_tensor_type type);
+/* Bytes of a number or boolean, 0 for strings and arrays. */
+size_t gguf_value_type_size(enum gguf_value_type type);
 const char *gguf_value_type_name(enum gguf_value_type type);
 
 struct gguf_tensor {

@@ -31,31 +31,6 @@ struct cursor {
 	struct engine_error *error;
 };
 
-static size_t value_type_size(enum gguf_value_type type)
-{
-	switch (type) {
-	case GGUF_UINT8:
-	case GGUF_INT8:
-	case GGUF_BOOL:
-		return 1;
-	case GGUF_UINT16:
-	case GGUF_INT16:
-		return 2;
-	case GGUF_UINT32:
-	case GGUF_INT32:
-	case GGUF_FLOAT32:
-		return 4;
-	case GGUF_UINT64:
-	case GGUF_INT64:
-	case GGUF_FLOAT64:
-		return 8;
-	case GGUF_STRING:
-	case GGUF_ARRAY:
-		return 0;
-	}
-	return 0;
-}
-
 static int fail_truncated(struct cursor *c, const char *what)
 {
 	return engine_fail(c->error, ENGINE_BAD_MODEL,
@@ -231,7 +206,7 @@ static int take_array(struct cursor *c, struct gguf_entry *entry)
 	if (type == GGUF_STRING)
 		return take_string_array(c, entry->key, entry->count, &entry->value.strings);
 
-	if (__builtin_mul_overflow(entry->count, value_type_size(entry->element_type), &size))
+	if (__builtin_mul_overflow(entry->count, gguf_value_type_size(entry->element_type), &size))
 		return fail_truncated(c, entry->key);
 	r = take(c, size, entry->key, &bytes);
 	if (r)
@@ -271,10 +246,10 @@ static int take_value(struct cursor *c, struct gguf_entry *entry)
 		return r;
 	}
 
-	r = take(c, value_type_size(entry->type), entry->key, &bytes);
+	r = take(c, gguf_value_type_size(entry->type), entry->key, &bytes);
 	if (r)
 		return r;
-	memcpy(&raw, bytes, value_type_size(entry->type));
+	memcpy(&raw, bytes, gguf_value_type_size(entry->type));
 	switch (entry->type) {
 	case GGUF_INT8:
 		entry->value.integer = (int8_t)raw;

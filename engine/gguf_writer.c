@@ -340,25 +340,6 @@ void gguf_writer_remove_tensor(struct gguf_writer *writer, const char *name)
 	writer->tensor_count--;
 }
 
-static size_t scalar_size(enum gguf_value_type type)
-{
-	switch (type) {
-	case GGUF_UINT8:
-	case GGUF_INT8:
-	case GGUF_BOOL:
-		return 1;
-	case GGUF_UINT16:
-	case GGUF_INT16:
-		return 2;
-	case GGUF_UINT32:
-	case GGUF_INT32:
-	case GGUF_FLOAT32:
-		return 4;
-	default:
-		return 8;
-	}
-}
-
 static void copy_entry(struct gguf_writer *writer, const struct gguf_entry *entry)
 {
 	float real;
@@ -369,14 +350,14 @@ static void copy_entry(struct gguf_writer *writer, const struct gguf_entry *entr
 		gguf_writer_set_strings(writer, entry->key, entry->value.strings, entry->count);
 	} else if (entry->type == GGUF_ARRAY) {
 		set_array(writer, entry->key, entry->element_type, entry->value.elements,
-			  entry->count, scalar_size(entry->element_type));
+			  entry->count, gguf_value_type_size(entry->element_type));
 	} else if (entry->type == GGUF_FLOAT32) {
 		real = (float)entry->value.real;
 		set_scalar(writer, entry->key, entry->type, &real, sizeof(real));
 	} else {
 		/* little-endian: the low bytes of the widened value are the value */
 		set_scalar(writer, entry->key, entry->type, &entry->value,
-			   scalar_size(entry->type));
+			   gguf_value_type_size(entry->type));
 	}
 }
 
