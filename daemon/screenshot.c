@@ -21,8 +21,8 @@
 #include <unistd.h>
 #include <xcb/xcb.h>
 
-#define PORTAL "org.freedesktop.portal.Desktop"
-#define PORTAL_PATH "/org/freedesktop/portal/desktop"
+#include "daemon/portal.h"
+
 #define PORTAL_SCREENSHOT "org.freedesktop.portal.Screenshot"
 #define PROBE_MS 2000		/* the portal may have to be started */
 #define ANSWER_MS 20000		/* the user may be asked */
@@ -42,7 +42,7 @@ static uint64_t milliseconds(void)
 static bool portal_offered(DBusConnection *session)
 {
 	const char *interface = PORTAL_SCREENSHOT, *property = "version";
-	DBusMessage *message = dbus_message_new_method_call(PORTAL, PORTAL_PATH,
+	DBusMessage *message = dbus_message_new_method_call(PORTAL_NAME, PORTAL_PATH,
 							    DBUS_INTERFACE_PROPERTIES, "Get");
 	DBusMessage *reply = NULL;
 
@@ -59,8 +59,8 @@ static bool portal_offered(DBusConnection *session)
 
 static DBusMessage *portal_request(void)
 {
-	DBusMessage *message = dbus_message_new_method_call(PORTAL, PORTAL_PATH, PORTAL_SCREENSHOT,
-							    "Screenshot");
+	DBusMessage *message = dbus_message_new_method_call(PORTAL_NAME, PORTAL_PATH,
+							    PORTAL_SCREENSHOT, "Screenshot");
 	const char *parent = "", *key = "interactive";
 	dbus_bool_t no = FALSE;
 	DBusMessageIter iter, options, entry, value;
@@ -80,33 +80,6 @@ static DBusMessage *portal_request(void)
 	return message;
 }
 
-/* Reads the answer's code and, for 0, the value of "uri". */
-static bool read_response(DBusMessage *signal, dbus_uint32_t *ret_code, char *ret_uri, size_t size)
-{
-	DBusMessageIter iter, options, entry, value;
-	const char *key, *text;
-
-	if (!dbus_message_has_signature(signal, "ua{sv}"))
-		return false;
-	dbus_message_iter_init(signal, &iter);
-	dbus_message_iter_get_basic(&iter, ret_code);
-	dbus_message_iter_next(&iter);
-	dbus_message_iter_recurse(&iter, &options);
-	*ret_uri = '\0';
-	for (; dbus_message_iter_get_arg_type(&options) == DBUS_TYPE_DICT_ENTRY;
-	     dbus_message_iter_next(&options)) {
-		dbus_message_iter_recurse(&options, &entry);
-		dbus_message_iter_get_basic(&entry, &key);
-		dbus_message_iter_next(&entry);
-		dbus_message_iter_recurse(&entry, &value);
-		if (strcmp(key, "uri") || dbus_message_iter_get_arg_type(&value) != DBUS_TYPE_STRING)
-			continue;
-		dbus_message_iter_get_basic(&value, &text);
-		snprintf(ret_uri, size, "%s", text);
-	}
-	return true;
-}
-
 /* The signal is the portal's own, for this request: the file that it names is
  * deleted, which another program must not be able to ask for. */
 static bool answers(DBusMessage *signal, DBusMessage *reply)
@@ -114,7 +87,7 @@ static bool answers(DBusMessage *signal, DBusMessage *reply)
 	const char *request, *path = dbus_message_get_path(signal),
 		*portal = dbus_message_get_sender(reply);
 
-	return dbus_message_is_signal(signal, "org.freedesktop.portal.Request", "Response") &&
+	return dbus_message_is_signal(signal, PORTAL_REQUEST, "Response") &&
 		dbus_message_get_args(reply, NULL, DBUS_TYPE_OBJECT_PATH, &request,
 				      DBUS_TYPE_INVALID) &&
 		path && strcmp(path, request) == 0 &&
@@ -142,7 +115,8 @@ static int portal_answer(DBusConnection *session, DBusMessage *reply, char *ret_
 						   "picture of the screen.");
 			continue;
 		}
-		ours = answers(message, reply) && read_response(message, &code, ret_uri, size);
+		ours = answers(message, reply) &&
+		       portal_read_response(message, "uri", &code, ret_uri, size);
 		dbus_message_unref(message);
 		if (!ours)
 			continue;
@@ -183,7 +157,7 @@ static int portal_take(DBusConnection *session, struct engine_image **ret_image,
 	char uri[4096] = "", *path;
 	int fd, r;
 
-	dbus_bus_add_match(session, "type='signal',interface='org.freedesktop.portal.Request',"
+	dbus_bus_add_match(session, "type='signal',interface='" PORTAL_REQUEST "',"
 				    "member='Response'", NULL);
 	message = portal_request();
 	reply = message ? dbus_connection_send_with_reply_and_block(session, message, ANSWER_MS,

@@ -15,15 +15,14 @@
 
 #include "daemon/bus_call.h"
 #include "daemon/log.h"
+#include "daemon/portal.h"
 
-#define PORTAL "org.freedesktop.portal.Desktop"
-#define PORTAL_PATH "/org/freedesktop/portal/desktop"
 #define PORTAL_SHORTCUTS "org.freedesktop.portal.GlobalShortcuts"
-#define REQUEST "org.freedesktop.portal.Request"
-#define SIGNALS "type='signal',sender='" PORTAL "',interface='" PORTAL_SHORTCUTS "'"
+#define SIGNALS "type='signal',sender='" PORTAL_NAME "',interface='" PORTAL_SHORTCUTS "'"
 #define OWNERS "type='signal',sender='" DBUS_SERVICE_DBUS "',interface='" DBUS_INTERFACE_DBUS \
-	"',member='NameOwnerChanged',arg0='" PORTAL "'"
-#define ANSWERS "type='signal',sender='" PORTAL "',interface='" REQUEST "',member='Response'"
+	"',member='NameOwnerChanged',arg0='" PORTAL_NAME "'"
+#define ANSWERS "type='signal',sender='" PORTAL_NAME "',interface='" PORTAL_REQUEST \
+	"',member='Response'"
 #define CALL_MS 10000
 
 static const struct {
@@ -93,7 +92,7 @@ static void call(struct shortcuts *shortcuts, DBusMessage *message)
 
 static void create_session(struct shortcuts *shortcuts)
 {
-	DBusMessage *message = bus_call_message(PORTAL, PORTAL_PATH, PORTAL_SHORTCUTS,
+	DBusMessage *message = bus_call_message(PORTAL_NAME, PORTAL_PATH, PORTAL_SHORTCUTS,
 						"CreateSession", DBUS_TYPE_INVALID);
 	DBusMessageIter iter, options;
 
@@ -124,7 +123,7 @@ static void append_key(DBusMessageIter *array, size_t i)
 
 static void bind_keys(struct shortcuts *shortcuts)
 {
-	DBusMessage *message = bus_call_message(PORTAL, PORTAL_PATH, PORTAL_SHORTCUTS,
+	DBusMessage *message = bus_call_message(PORTAL_NAME, PORTAL_PATH, PORTAL_SHORTCUTS,
 						"BindShortcuts", DBUS_TYPE_INVALID);
 	const char *session = shortcuts->session, *parent = "";
 	DBusMessageIter iter, array, options;
@@ -147,37 +146,6 @@ static void bind_keys(struct shortcuts *shortcuts)
 
 /* --- Answers ---------------------------------------------------------------------- */
 
-/* The code, and the session's path if one is told: "s" and, against the
- * specification, "o" occur. */
-static bool read_response(DBusMessage *signal, dbus_uint32_t *ret_code, char *ret_session,
-			  size_t size)
-{
-	DBusMessageIter iter, options, entry, value;
-	const char *key, *text;
-	int type;
-
-	if (!dbus_message_has_signature(signal, "ua{sv}"))
-		return false;
-	dbus_message_iter_init(signal, &iter);
-	dbus_message_iter_get_basic(&iter, ret_code);
-	dbus_message_iter_next(&iter);
-	dbus_message_iter_recurse(&iter, &options);
-	for (; dbus_message_iter_get_arg_type(&options) == DBUS_TYPE_DICT_ENTRY;
-	     dbus_message_iter_next(&options)) {
-		dbus_message_iter_recurse(&options, &entry);
-		dbus_message_iter_get_basic(&entry, &key);
-		dbus_message_iter_next(&entry);
-		dbus_message_iter_recurse(&entry, &value);
-		type = dbus_message_iter_get_arg_type(&value);
-		if (strcmp(key, "session_handle") ||
-		    (type != DBUS_TYPE_STRING && type != DBUS_TYPE_OBJECT_PATH))
-			continue;
-		dbus_message_iter_get_basic(&value, &text);
-		snprintf(ret_session, size, "%s", text);
-	}
-	return true;
-}
-
 static void on_response(struct shortcuts *shortcuts, DBusMessage *signal)
 {
 	char session[sizeof(shortcuts->session)] = "";
@@ -185,7 +153,7 @@ static void on_response(struct shortcuts *shortcuts, DBusMessage *signal)
 	dbus_uint32_t code;
 
 	if (!*shortcuts->request || !path || strcmp(path, shortcuts->request) ||
-	    !read_response(signal, &code, session, sizeof(session)))
+	    !portal_read_response(signal, "session_handle", &code, session, sizeof(session)))
 		return;
 	shortcuts->request[0] = '\0';
 	if (code != 0) {
@@ -225,7 +193,7 @@ static void on_owner_changed(struct shortcuts *shortcuts, DBusMessage *signal)
 
 	if (!dbus_message_get_args(signal, NULL, DBUS_TYPE_STRING, &name, DBUS_TYPE_STRING, &before,
 				   DBUS_TYPE_STRING, &after, DBUS_TYPE_INVALID) ||
-	    strcmp(name, PORTAL))
+	    strcmp(name, PORTAL_NAME))
 		return;
 	if (*before) {
 		shortcuts->bound = false;
@@ -239,7 +207,7 @@ static void on_owner_changed(struct shortcuts *shortcuts, DBusMessage *signal)
 static DBusHandlerResult filter(DBusConnection *connection, DBusMessage *message, void *data)
 {
 	(void)connection;
-	if (dbus_message_is_signal(message, REQUEST, "Response"))
+	if (dbus_message_is_signal(message, PORTAL_REQUEST, "Response"))
 		on_response(data, message);
 	else if (dbus_message_is_signal(message, PORTAL_SHORTCUTS, "Activated"))
 		on_activated(data, message);

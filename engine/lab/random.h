@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * random.h: a small seeded generator (SplitMix64), so that a training run is
- * the same on every machine and its state, one number, fits in a checkpoint.
+ * random.h: what training draws with the engine's generator, so that a run is the
+ * same on every machine and its state, one number, fits in a checkpoint.
  */
 #ifndef LAB_RANDOM_H
 #define LAB_RANDOM_H
@@ -10,35 +10,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct random {
-	uint64_t state;
-};
-
-static inline uint64_t random_next(struct random *random)
-{
-	uint64_t z = random->state += 0x9e3779b97f4a7c15u;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-	return z ^ z >> 31;
-}
+#include "engine/random.h"
 
 /* Neighbouring seeds give unrelated sequences. */
 static inline void random_seed(struct random *random, uint64_t seed)
 {
-	random->state = seed;
-	random->state = random_next(random);
+	random->counter = seed;
+	random->counter = random_next(random);
 }
 
 static inline uint32_t random_bits(struct random *random)
 {
 	return (uint32_t)(random_next(random) >> 32);
-}
-
-/* Uniform in [0, 1). */
-static inline double random_unit(struct random *random)
-{
-	return (double)(random_next(random) >> 11) * 0x1p-53;
 }
 
 /* 0 to count − 1. */
