@@ -82,8 +82,8 @@ static const struct config_key sounds_keys[] = {
 	BOOL("press", sounds_press, "yes", "A short sound when a key press was noticed."),
 	CHOICE("hold", sounds_hold, "shared", hold_choices,
 	       "When the sound card is held open, silent, so that sounds are heard at once. "
-	       "shared: where other programs can play beside it, but not on a JACK server; always: "
-	       "even where they cannot then; never."),
+	       "shared: where other programs can play beside it; always: even where they cannot "
+	       "then; never."),
 	BOOL("cover", sounds_cover, "yes",
 	     "A sound each when the lens is covered and uncovered in watch mode."),
 };

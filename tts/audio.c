@@ -18,8 +18,9 @@
  * and lends it to a chime (chime.h). Whether a card takes two streams is tried
  * once; one that does not belongs to other programs while nothing is said, unless
  * the user wants it held all the same: then the chime gives way to each utterance.
- * ALSA's JACK plug-in counts as such a card: a prepared stream wakes its thread at
- * every period, and libjack may crash or hang over a client whose server has gone
+ * A JACK server takes any number of clients, so there it is not tried. A client of
+ * it wakes up at every period, silent or not, as the server does all the time. It is
+ * closed as soon as its server has gone: libjack may crash or hang over such a client
  * when it is closed after another was opened.
  */
 #include "tts/audio.h"
@@ -74,7 +75,7 @@ struct device {
 	char message[256];
 	PaStream *stream;
 	_Atomic bool server_gone;	/* JACK's */
-	bool jack;			/* the device thread's: the card is JACK's */
+	double jack;			/* the device thread's: seconds of a JACK server's period; 0: none */
 	bool hold_due;			/* the device thread's: at rest it looks after the chime */
 	bool exclusive;			/* the device thread's: the card takes one stream only */
 
@@ -164,6 +165,7 @@ void *jack_client_open(const char *name, unsigned options, unsigned *status, ...
 	static const unsigned server_name_given = 0x04, failure = 0x01;
 	void *(*next)(const char *, unsigned, unsigned *, ...) = NULL;
 	void (*on_shutdown)(void *, void (*)(void *), void *) = NULL;
+	uint32_t (*get_buffer_size)(void *) = NULL, (*get_sample_rate)(void *) = NULL;
 	const char *server = NULL;
 	void *client;
 	va_list rest;
@@ -181,8 +183,10 @@ void *jack_client_open(const char *name, unsigned options, unsigned *status, ...
 	va_end(rest);
 	client = next(name, options, status, server);
 	*(void **)&on_shutdown = dlsym(RTLD_NEXT, "jack_on_shutdown");
-	if (client && on_shutdown && opening) {
-		opening->jack = true;
+	*(void **)&get_buffer_size = dlsym(RTLD_NEXT, "jack_get_buffer_size");
+	*(void **)&get_sample_rate = dlsym(RTLD_NEXT, "jack_get_sample_rate");
+	if (client && on_shutdown && get_buffer_size && get_sample_rate && opening) {
+		opening->jack = (double)get_buffer_size(client) / get_sample_rate(client);
 		on_shutdown(client, server_gone, opening);
 	}
 	return client;
@@ -284,7 +288,8 @@ static bool library_start(struct device *device)
 	if (library_ready && !device->search)
 		return true;
 	close_chime(device);
-	device->exclusive = device->jack = false;
+	device->exclusive = false;
+	device->jack = 0;
 	atomic_store(&device->in_library, true);
 	quiet();
 	if (library_ready)
@@ -378,8 +383,7 @@ static void hold(struct device *device)
 	close_chime(device);
 	if (open_any(device, NULL, &stream, &rate) != paNoError)
 		return;
-	device->exclusive = device->exclusive || device->jack;
-	if (!device->exclusive) {
+	if (!device->exclusive && device->jack == 0) {
 		device->exclusive = open_at(device, NULL, rate, &second) != paNoError;
 		if (!device->exclusive)
 			Pa_CloseStream(second);
@@ -389,14 +393,16 @@ static void hold(struct device *device)
 		Pa_CloseStream(stream);
 }
 
-/* Frames that lie between the callback and the loudspeaker, and one buffer. */
+/* Frames that may lie between the callback and the loudspeaker, and one buffer. What
+ * PortAudio calls latency is the card's buffer less a period, so half of it where
+ * there are only two periods; behind that, a JACK server holds one more. */
 static size_t tail(const struct device *device, double rate)
 {
 	const PaStreamInfo *info = Pa_GetStreamInfo(device->stream);
 	double latency = info && info->outputLatency > LATENCY_SECONDS ? info->outputLatency :
 		LATENCY_SECONDS;
 
-	return (size_t)((latency + 1.0 / BUFFERS_PER_SECOND) * rate) + 1;
+	return (size_t)((2 * latency + device->jack + 1.0 / BUFFERS_PER_SECOND) * rate) + 1;
 }
 
 static void open_stream(struct device *device)

@@ -9,7 +9,9 @@
  * which costs no interrupt and no wake-up.
  *
  * A write never offers more than the card has room for, so the thread is free to
- * obey within SLICE_MILLISECONDS. After the sound the card is dropped and
+ * obey within SLICE_MILLISECONDS. Silence follows the sound until the card's buffer
+ * was full once: a card whose period is longer than the sound would not start, nor
+ * play the rest of a period that was never written. Then the card is dropped and
  * prepared anew, late enough that a sound server has played what it holds.
  */
 #include "tts/chime.h"
@@ -23,7 +25,7 @@
 
 #define NO_SOUND (-1)
 #define SLICE_MILLISECONDS 10
-#define TAIL_MILLISECONDS 50	/* of silence, so that the last period is a whole one */
+#define TAIL_MILLISECONDS 50	/* of silence at least, so that the last period is whole */
 #define DRAIN_MILLISECONDS 300	/* for what lies between the card and the ear */
 #define STUCK_MILLISECONDS 1000	/* an answer overdue for so long will not come */
 
@@ -116,17 +118,24 @@ static PaError finish(struct chime *chime)
 static PaError begin(struct chime *chime, int sound)
 {
 	PaError code = rearm(chime);
-	size_t tail = (size_t)chime->rate * TAIL_MILLISECONDS / 1000;
 	long length = sounds_render((enum tts_sound)sound, chime->rate, NULL, 0);
+	signed long room;
+	size_t count;
 
 	chime->last = sound;
 	if (code != paNoError)
 		return code;
-	chime->samples = calloc((size_t)length + tail, sizeof(*chime->samples));
+	room = Pa_GetStreamWriteAvailable(chime->stream);
+	if (room < 0)
+		return (PaError)room;
+	count = (size_t)length + (size_t)chime->rate * TAIL_MILLISECONDS / 1000;
+	if (count < (size_t)room)
+		count = (size_t)room;
+	chime->samples = calloc(count, sizeof(*chime->samples));
 	if (!chime->samples)
 		return paInsufficientMemory;
 	sounds_render((enum tts_sound)sound, chime->rate, chime->samples, (size_t)length);
-	chime->count = (size_t)length + tail;
+	chime->count = count;
 	chime->playing = chime->started = true;
 	set_silent_at(chime, milliseconds() + length * 1000 / (long)chime->rate);
 	return paNoError;

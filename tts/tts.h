@@ -36,8 +36,8 @@ struct tts;
 /* When the sound card is held open, prepared and silent, so that a short sound is
  * heard at once. */
 enum tts_hold {
-	TTS_HOLD_SHARED,	/* where other programs can play beside it; not on JACK */
-	TTS_HOLD_ALWAYS,	/* even where they cannot, and on JACK */
+	TTS_HOLD_SHARED,	/* where other programs can play beside it */
+	TTS_HOLD_ALWAYS,	/* even where they cannot */
 	TTS_HOLD_NEVER,
 };
 

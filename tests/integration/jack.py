@@ -42,8 +42,8 @@ def _running(name):
 class Jack:
     """The server; capture.raw in the folder holds what was played last."""
 
-    def __init__(self, folder, rate=22050):
-        self.folder, self.rate, self.server = folder, rate, None
+    def __init__(self, folder, rate=22050, period=512):
+        self.folder, self.rate, self.period, self.server = folder, rate, period, None
         self.capture = os.path.join(folder, "capture.raw")
         self.name = next(name for name in NAMES if not _running(name))
         self.settings = {"JACK_DEFAULT_SERVER": self.name, "JACK_NO_START_SERVER": "1"}
@@ -51,7 +51,8 @@ class Jack:
         self.start()
 
     def start(self):
-        self.server = subprocess.Popen([*REALTIME, "jackd", "-n", self.name, "-r", "-d", "dummy", "-r", str(self.rate), "-p", "512"],
+        self.server = subprocess.Popen([*REALTIME, "jackd", "-n", self.name, "-r", "-d", "dummy", "-r", str(self.rate),
+                                        "-p", str(self.period)],
                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                        env=self.env)
         for _ in range(300):

@@ -27,7 +27,8 @@ SENTENCE = "A man riding a wave on top of a surfboard."
 LONG = ("This sentence is long enough to be cut in the middle of it by the stop key, "
         "and it goes on and on, until nobody wants to hear any more of it at all.")
 # a file as a sound card is emptied by whoever opens it next, so nothing is held
-ALONE, HELD = "hold=2", "hold=1"
+HELD, ALONE = "hold=0", "hold=2"
+RATE = 22050    # eSpeak NG's
 number = 0
 
 
@@ -239,6 +240,34 @@ def jack_press(jack):
           f"of which the server's wait for its next buffer takes up to {512e3 / jack.rate:.1f} ms")
 
 
+def stretches(samples):
+    """Where sound stands between stretches of silence of a twentieth of a second."""
+    sound = np.flatnonzero(samples)
+    if not len(sound):
+        return []
+    return np.split(sound, np.flatnonzero(np.diff(sound) > RATE // 20) + 1)
+
+
+def jack_silence(jack):
+    """Every sound is heard whole, and nothing but silence after it, held or not, also
+    where the server's period is longer than the sound."""
+    speak(["sound 3", "sleep 300"], "wav=" + file("press.wav"))
+    press = wav(file("press.wav"))
+    press = press[np.flatnonzero(press)[0]:np.flatnonzero(press)[-1] + 1] / 32768
+    for hold, what in ((HELD, "held"), (ALONE, "opened for each")):
+        tap = subprocess.Popen([*REALTIME, TAP, file("heard.raw")], stdin=subprocess.PIPE,
+                               text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                               env=jack.env)
+        done = speak(["sleep 1500"] + ["sound 3", "sleep 2000"] * 4, hold, env=card(jack))
+        tap.communicate("")
+        got = np.fromfile(file("heard.raw"), "<f4")
+        heard = [got[s[0]:s[-1] + 1] for s in stretches(got)]
+        report(f"at a period of {jack.period}, {what}: four presses are four sounds and silence",
+               len(heard) == 4 and all(len(h) == len(press) and
+                                       np.abs(h - press).max() < 2 ** -14 for h in heard),
+               ([len(h) for h in heard], len(press), done.stdout))
+
+
 def jack_resampled(jack):
     done = speak_to(jack, ["say " + SENTENCE, "await finished"], False)
     got = np.trim_zeros(np.fromfile(file("capture.raw"), "<f4")).astype(float)
@@ -315,9 +344,11 @@ def main():
         no_card()
         hung_card()
         if available() and os.path.exists(TAP):
-            for rate, tests in ((22050, (jack_exact, jack_press, jack_latency, jack_gone)),
-                                (48000, (jack_resampled,))):
-                jack = Jack(T, rate)
+            for rate, period, tests in (
+                    (RATE, 512, (jack_exact, jack_press, jack_silence, jack_latency, jack_gone)),
+                    (RATE, 2048, (jack_silence,)),
+                    (48000, 512, (jack_resampled,))):
+                jack = Jack(T, rate, period)
                 try:
                     for test in tests:
                         test(jack)
