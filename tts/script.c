@@ -8,6 +8,7 @@
 #include "tts/script.h"
 
 #include <string.h>
+#include <wchar.h>
 
 static const struct {
 	uint32_t first, last;
@@ -97,7 +98,7 @@ static const struct {
 static const char *const languages[SCRIPT_COUNT][12] = {
 	[SCRIPT_GREEK] = { "el", "grc" },
 	[SCRIPT_CYRILLIC] = { "ru", "uk", "be", "bg", "mk", "sr", "kk", "ky", "tt", "ba", "cv" },
-	[SCRIPT_ARMENIAN] = { "hy", "hyw" },
+	[SCRIPT_ARMENIAN] = { "hy" },
 	[SCRIPT_HEBREW] = { "he" },
 	[SCRIPT_ARABIC] = { "ar", "fa", "ur", "sd", "ug", "ku" },
 	[SCRIPT_DEVANAGARI] = { "hi", "mr", "ne", "kok" },
@@ -154,31 +155,181 @@ static size_t decode(const char *text, uint32_t *ret_character)
 	return length;
 }
 
-/* What may stand within a word in one language or another. */
-static bool joins(uint32_t c)
+/* What may stand beside any letter: eSpeak NG either takes it out of the word or says
+ * nothing for it. Found by trying every character that is no letter beside those that
+ * its dictionaries lack. */
+static bool is_plain(uint32_t c)
 {
-	return c == '\'' || c == 0x2019 || c == '.' || c == ',' || (c >= 0x2b0 && c <= 0x36f) ||
-	       c == 0x200c || c == 0x200d;
+	return (c >= '0' && c <= '9') || (c < 0x80 && c && strchr(".,;:!?'\"()[]{}-", (int)c)) ||
+	       (c >= 0x2b0 && c <= 0x36f) || c == 0xab || c == 0xbb || c == 0x2013 ||
+	       c == 0x2014 || (c >= 0x2018 && c <= 0x201d) || c == 0x2026;
 }
 
-/* Symbols that eSpeak NG knows by name. In an Indic voice that has changed to
- * English for a word, one of them with one of these right behind it makes it change
- * once more (1.51). */
-static bool is_named_symbol(uint32_t c)
+/* What has to be a word of its own: symbols with a name, which takes their place in the
+ * text, and letters that are spoken by their numbers. */
+static bool is_single(uint32_t c, enum script script)
 {
-	return c == 0xa9 || c == 0xae || (c >= 0x2100 && c <= 0x2bff) ||
-	       (c >= 0x3000 && c <= 0x303f) || (c >= 0x1f000 && c <= 0x1faff) || c == 0xfe0f;
+	if (script == SCRIPT_NONE)
+		return c == 0xa9 || c == 0xae || c >= 0x1000;
+	return script == SCRIPT_OTHER;
 }
 
-static bool is_ascii_symbol(uint32_t c)
+/* What makes one sign of those on its left and right, or changes the left one's looks. */
+static bool is_joiner(uint32_t c)
 {
-	return c < 0x80 && c && strchr("#$%&*+/<=>@\\^_|~", (int)c);
+	return c == 0x200c || c == 0x200d || (c >= 0xfe00 && c <= 0xfe0f);
+}
+
+static bool continues_emoji(uint32_t before, uint32_t c)
+{
+	return before == 0x200d || (c >= 0x1f3fb && c <= 0x1f3ff) ||
+	       (c >= 0x1f1e6 && c <= 0x1f1ff && before >= 0x1f1e6 && before <= 0x1f1ff);
+}
+
+/* Latin letters over which some voices change language for the word: Spanish for ñ in
+ * Afrikaans, Polish for others in German, German for ß in Portuguese, Serbian … */
+enum {
+	LATIN_ENYE = 1,
+	LATIN_ESZETT = 2,
+	LATIN_POLISH = 4,
+	LATIN_RARE = 8,		/* what those languages lack */
+};
+
+static unsigned latin_kind(uint32_t c)
+{
+	if (c == 0xd1 || c == 0xf1)
+		return LATIN_ENYE;
+	if (c == 0xdf || c == 0x1e9e)
+		return LATIN_ESZETT;
+	if (c >= 0x80 && c < 0x180 && wcschr(L"ĆćŁłŃńŚśŹźŻż", (wchar_t)c))
+		return LATIN_POLISH;
+	if (c >= 0x180 || (c >= 0x80 && wcschr(L"ÐÞðþĸŉŊŋſ", (wchar_t)c)))
+		return LATIN_RARE;
+	return 0;
+}
+
+/* Whether letters of two kinds in a word make a voice change language twice. */
+static bool latin_clashes(unsigned kinds, unsigned kind)
+{
+	return ((kinds & LATIN_RARE) && (kind & ~(unsigned)LATIN_RARE)) ||
+	       ((kind & LATIN_RARE) && (kinds & ~(unsigned)LATIN_RARE)) ||
+	       (kinds | kind) == (LATIN_ENYE | LATIN_ESZETT);
+}
+
+/* What stands for a character where eSpeak NG cannot cope with it, '\0' for nothing, or
+ * the character itself. It takes all that is left from U+A4D0 on up to the Korean
+ * letters for Korean, which it then cannot read, and reads freed memory; so does the
+ * Gujarati nukta, which makes the letter before it that of another language. Patterns
+ * of many Braille dots and the letter M in a circle
+ * overflow buffers of some voices (1.51). */
+static uint32_t substitute(uint32_t c)
+{
+	if (c >= 0x24b6 && c <= 0x24cf)
+		return 'A' + (c - 0x24b6);
+	if (c >= 0x24d0 && c <= 0x24e9)
+		return 'a' + (c - 0x24d0);
+	if (c >= 0xa4d0 && c < 0xac00)
+		return script_of(c) == SCRIPT_HANGUL ? c : '\0';
+	return c == 0xabc || (c >= 0x2800 && c <= 0x28ff) ? '\0' : c;
+}
+
+/* What a word consists of so far, beside what is plain. */
+struct word {
+	enum { EMPTY, SINGLE, LETTERS, SYMBOLS } kind;
+	enum script script;	/* of the letters */
+	bool korean;		/* read by a voice that cannot cope with unknown emoji */
+	unsigned latin;		/* the kinds of Latin letters */
+	uint32_t last;
+};
+
+static void begin_word(struct word *word)
+{
+	*word = (struct word){ .kind = EMPTY, .korean = word->korean };
+}
+
+/* Whether a character goes well with the word so far: letters of one script, symbols
+ * beside Latin letters only, single ones with nothing but what belongs to them. */
+static bool goes_with(const struct word *word, uint32_t c, enum script script)
+{
+	if (word->kind == SINGLE)
+		return is_plain(c) || (is_single(c, script) && !word->korean &&
+				       continues_emoji(word->last, c));
+	if (is_single(c, script))
+		return !word->last;
+	if (word->kind == EMPTY || is_plain(c))
+		return true;
+	if (script == SCRIPT_NONE)
+		return word->kind == SYMBOLS || word->script == SCRIPT_LATIN;
+	if (word->kind == SYMBOLS ? script != SCRIPT_LATIN : script != word->script)
+		return false;
+	return script != SCRIPT_LATIN || !latin_clashes(word->latin, latin_kind(c));
+}
+
+static void add_to_word(struct word *word, uint32_t c, enum script script)
+{
+	word->last = c;
+	if (is_single(c, script)) {
+		word->kind = SINGLE;
+	} else if (!is_plain(c)) {
+		word->kind = script == SCRIPT_NONE ? SYMBOLS : LETTERS;
+		word->script = script;
+		word->latin |= script == SCRIPT_LATIN ? latin_kind(c) : 0;
+	}
+}
+
+/* Whether a character is taken at all: a joiner with nothing to join is not. */
+static bool is_taken(const struct word *word, uint32_t c)
+{
+	if (!is_joiner(c))
+		return c != '\0';
+	if (word->kind == SINGLE)
+		return !word->korean && word->last >= 0x1000 && (c == 0x200d || c == 0xfe0f);
+	return word->kind == LETTERS && word->script > SCRIPT_LATIN && c < 0xfe00;
+}
+
+/* Adds a character to the word, or begins a new one with it, before which a space has
+ * to stand where this returns true. */
+static bool begins_word(struct word *word, uint32_t c, enum script script)
+{
+	bool begins = false;
+
+	if (c == ' ') {
+		begin_word(word);
+	} else if (is_joiner(c)) {
+		word->last = c == 0x200d ? c : word->last;
+	} else {
+		/* eSpeak NG, too, takes a hyphen between letters for a space */
+		if (word->last == '-' && word->kind == LETTERS && script != SCRIPT_NONE)
+			begin_word(word);
+		begins = !goes_with(word, c, script);
+		if (begins)
+			begin_word(word);
+		add_to_word(word, c, script);
+	}
+	return begins;
+}
+
+/* The script of the first letter; SCRIPT_NONE where there is none. */
+static enum script first_script(const char *text)
+{
+	enum script script = SCRIPT_NONE;
+
+	while (*text && script == SCRIPT_NONE) {
+		uint32_t character;
+
+		text += decode(text, &character);
+		script = script_of(substitute(character));
+	}
+	return script;
 }
 
 bool script_next(const char **text, uint32_t own, char *piece, enum script *ret_script)
 {
-	enum script script = SCRIPT_COUNT, last = SCRIPT_NONE;
-	bool named = false;
+	enum script script = SCRIPT_COUNT;
+	struct word word = {
+		.kind = EMPTY,
+		.korean = own >> SCRIPT_HANGUL & 1 || first_script(*text) == SCRIPT_HANGUL,
+	};
 	const char *space = NULL;	/* past the first space after the last letter */
 	char *space_out = NULL, *out = piece;
 	const char *p = *text;
@@ -186,10 +337,12 @@ bool script_next(const char **text, uint32_t own, char *piece, enum script *ret_
 	if (!*p)
 		return false;
 	while (*p) {
-		uint32_t character;
-		size_t length = decode(p, &character);
-		enum script here = script_of(character);
+		uint32_t written, character;
+		size_t length = decode(p, &written);
+		enum script here;
 
+		character = substitute(written);
+		here = script_of(character);
 		if (here != SCRIPT_NONE) {
 			enum script reader = own >> here & 1 ? SCRIPT_NONE : here;
 
@@ -203,18 +356,17 @@ bool script_next(const char **text, uint32_t own, char *piece, enum script *ret_
 				}
 				break;
 			}
-			if (last != SCRIPT_NONE && here != last)
-				*out++ = ' ';
-			last = here;
 			space = NULL;
-		} else if (!joins(character)) {
-			last = SCRIPT_NONE;
 		}
-		if (named && is_ascii_symbol(character))
-			*out++ = ' ';
-		named = is_named_symbol(character);
-		memcpy(out, p, length);
-		out += length;
+		if (is_taken(&word, character)) {
+			if (begins_word(&word, character, here))
+				*out++ = ' ';
+			if (character == written)
+				memcpy(out, p, length);
+			else
+				*out = (char)character;
+			out += character == written ? length : 1;
+		}
 		p += length;
 		if (character == ' ' && !space) {
 			space = p;

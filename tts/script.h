@@ -2,12 +2,13 @@
 /*
  * script.h: a text cut into pieces that one voice can read.
  *
- * eSpeak NG reads a word in another script than its voice's with a second
- * dictionary. When that dictionary lacks a letter it asks for a third one, which
- * takes the place of the second and frees it, and then goes on reading the second
- * (1.51, found by fuzzing). So no voice is given a letter that would make it
- * change to the language of another script: such letters are handed, as a piece
- * of their own, to a voice that is at home in them, which also reads them better.
+ * eSpeak NG reads a word that its voice's language lacks with a second dictionary.
+ * When that one lacks a letter of the word in turn, a third takes its place and frees
+ * it, while it is still being read (1.51, found by fuzzing). It does not happen where
+ * each word consists of letters of one script, which the voice is at home in, or of
+ * Latin letters and symbols, which English, the language it falls back to, knows. So
+ * letters of other scripts are handed, as pieces of their own, to voices at home in
+ * them, which also read them better, and words that mix are parted by spaces.
  */
 #ifndef TTS_SCRIPT_H
 #define TTS_SCRIPT_H
@@ -54,9 +55,8 @@ const char *const *script_languages(enum script script);
 /*
  * Takes the next piece of `*text`, clean UTF-8, and moves `*text` past it; false at
  * the end. `own` has a bit for each script that the voice reads itself. The piece
- * goes to `piece`, which holds at least twice the bytes of the text: letters of
- * two scripts that touch are parted by a space, so that no word has both, and so
- * are a symbol with a name and an ASCII symbol behind it.
+ * goes to `piece`, which holds at least twice the bytes of the text: what must not
+ * be in one word is parted by a space, and what crashes eSpeak NG is left out.
  * `ret_script` is the script to find a voice for, or SCRIPT_NONE for the voice.
  */
 bool script_next(const char **text, uint32_t own, char *piece, enum script *ret_script);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * How a text of several scripts is cut for the voices, and that eSpeak NG gets
- * through what made it read freed memory before it was cut (which the build with
- * the address sanitizer, or valgrind, would see).
+ * through what made it read freed memory before it was cut (tests/unit/guarded_memory.h
+ * makes that a crash).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,6 +16,7 @@
 
 #include "tts/script.h"
 #include "tts/synthesis.h"
+#include "tests/unit/guarded_memory.h"
 
 #define OWN (1u << SCRIPT_NONE | 1u << SCRIPT_LATIN | 1u << SCRIPT_OTHER)
 
@@ -65,8 +66,41 @@ static void lets_no_word_have_two_scripts(void **state)
 	cuts(OWN | 1u << SCRIPT_CYRILLIC, "Linux'ом", "0:Linux' ом");
 	cuts(OWN, "aߖb", "0:a ߖ b");
 	cuts(OWN, "aПb", "0:a|4:П|0:b");
-	/* nor a symbol with a name right before an ASCII symbol */
-	cuts(OWN, "xyz ©~b, 5 €~, \"a\"~", "0:xyz © ~b, 5 €~, \"a\"~");
+	cuts(OWN | 1u << SCRIPT_CYRILLIC, "Ж-Linux", "0:Ж-Linux");
+	/* nor symbols beside letters that are not Latin, or behind them in the word */
+	cuts(OWN, "C#, 5%, a&b, 20 °C", "0:C#, 5%, a&b, 20 °C");
+	cuts(OWN | 1u << SCRIPT_ARMENIAN, "Փ#", "0:Փ #");
+	cuts(OWN | 1u << SCRIPT_ARMENIAN, "#Փ", "0:# Փ");
+	cuts(OWN | 1u << SCRIPT_ARMENIAN, "Փ,5#", "0:Փ,5 #");
+	cuts(OWN | 1u << SCRIPT_ARMENIAN, "(Փ)\"", "0:(Փ)\"");
+	/* nor Latin letters that change the language for the word, and what that lacks */
+	cuts(OWN, "żǯ, ǯż, Łódź, ǯə", "0:ż ǯ, ǯ ż, Łódź, ǯə");
+	cuts(OWN, "STRAẞE, Straße, ñandú, ßñ, ßþ", "0:STRAẞE, Straße, ñandú, ß ñ, ß þ");
+}
+
+static void lets_named_symbols_stand_alone(void **state)
+{
+	(void)state;
+	cuts(OWN, "xyz ©~b, 5 €~, \"a\"~", "0:xyz © ~b, 5 € ~, \"a\"~");
+	cuts(OWN, "I❤NY!", "0:I ❤ NY!");
+	cuts(OWN, "🎵💼", "0:🎵 💼");
+	cuts(OWN, ",👑,", "0:, 👑,");
+	cuts(OWN, "ܐܒ-ܓ", "0:ܐ ܒ- ܓ");
+	/* but for what one emoji consists of */
+	cuts(OWN, "👍🏽👩‍🚀🇫🇷❤️", "0:👍🏽 👩‍🚀 🇫🇷 ❤️");
+	cuts(OWN | 1u << SCRIPT_HANGUL, "👍🏽👩‍🚀 가", "0:👍 🏽 👩 🚀 가");
+	cuts(OWN, "👍🏽가", "21:👍 🏽 가");
+	/* outside of one its joiners join nothing */
+	cuts(OWN, "a️b‍c‍", "0:abc");
+	cuts(OWN | 1u << SCRIPT_DEVANAGARI, "क्‍ष", "0:क्‍ष");
+}
+
+static void replaces_what_overflows_buffers(void **state)
+{
+	(void)state;
+	cuts(OWN, "Ⓜⓜ, ⣿⠋ done", "0:Mm,  done");
+	cuts(OWN, "aꦗbꜰ", "0:ab");
+	cuts(OWN | 1u << SCRIPT_GUJARATI, "ફ઼", "0:ફ");
 }
 
 /* Every piece must fit in twice the bytes, and no letter may be lost. */
@@ -103,9 +137,39 @@ static size_t spoken(const char *voice, const char *text)
 	struct tts_error error;
 	size_t total = 0;
 
-	assert_int_equal(synthesis_find_voice(voice, settings.voice, &error), 0);
+	if (synthesis_find_voice(voice, settings.voice, &error))
+		return 0;
 	assert_int_equal(synthesis_speak(&settings, text, on_samples, &total, &error), 0);
 	return total;
+}
+
+/* Texts that made eSpeak NG 1.51 read freed memory or overflow a buffer, each with
+ * the voice it happened in. */
+static void speaks_what_was_found(void **state)
+{
+	static const struct {
+		const char *voice, *text;
+	} found[] = {
+		{ "hy", "Փ֎" }, { "hy", "֎,#" }, { "hy", "Փ\u058c,#" }, { "hy", "Հ€֍%" },
+		{ "en", "Hello Пյѳ֎Э,Յ#国" }, { "en", "֎,#" },
+		{ "hi", "xyz ©~b" }, { "hi", "॰#" }, { "mr", "क॰,#" }, { "bn", "৲#" },
+		{ "bn", "$✨ᇽ" }, { "pa", "੶#" }, { "gu", "૱#" }, { "ka", "ა჻=" },
+		{ "te", "౼₩" }, { "ko", "𝑥🕶" }, { "ko", ",👑" }, { "ko", "🗱💼" },
+		{ "ko", "🇧🧔" }, { "ko", "$🎵" }, { "ko", "🖡꜕" }, { "ru", "🡄🐜럲" },
+		{ "fa", "🢋💏켿" }, { "et", "️ꞽ" }, { "kk", "𜋓꯴" }, { "ka", "༾꧄" },
+		{ "te", "～꜍" }, { "sr", "z-ꭧ" }, { "my", "ꦕး" }, { "mr", "࠼-ࡔ" },
+		{ "de", "żǯ" }, { "de", "łþ" }, { "sr", "ẞậ" }, { "pt", "ßǯ" },
+		{ "af", "ñß" }, { "ko", "🙚🏿ᅉ" }, { "gu", "ફ઼" },
+		{ "my", "ⓜ" }, { "kn", "ⓜ" }, { "ml", "Ⓜⓜ" }, { "tn", "⣿" }, { "fi", "⣿" },
+		{ "ar", "⣟⣯" }, { "hyw", "Ա" }, { "hyw", "🧬" },
+	};
+	struct tts_error error;
+	unsigned rate;
+
+	(void)state;
+	assert_int_equal(synthesis_open(&rate, &error), 0);
+	for (size_t i = 0; i < sizeof(found) / sizeof(found[0]); i++)
+		spoken(found[i].voice, found[i].text);
 }
 
 static void speaks_texts_of_several_scripts(void **state)
@@ -157,10 +221,14 @@ int main(void)
 		cmocka_unit_test(leaves_a_text_of_one_script_whole),
 		cmocka_unit_test(hands_other_scripts_to_their_voices),
 		cmocka_unit_test(lets_no_word_have_two_scripts),
+		cmocka_unit_test(lets_named_symbols_stand_alone),
+		cmocka_unit_test(replaces_what_overflows_buffers),
 		cmocka_unit_test(keeps_every_byte_but_adds_spaces),
+		cmocka_unit_test(speaks_what_was_found),
 		cmocka_unit_test(speaks_texts_of_several_scripts),
 		cmocka_unit_test(stops_in_all_pieces),
 	};
 
+	guarded_memory_begin();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
