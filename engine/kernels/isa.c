@@ -29,6 +29,26 @@ static const struct conv_kernel conv_f32_plain[] = {
 	{4, 8, .f32 = conv_f32_4x8_plain, .product = product_f32_4x8_plain},
 };
 
+/* What rows of the table have in common. */
+#define CONV_F32(set) .conv_f32 = conv_f32_##set, .conv_f32_count = COUNT(conv_f32_##set)
+#define RESIZE(set) .resize_row = resize_row_##set, .resize_column = resize_column_##set
+/* loops that are written once for vectors of any width */
+#define VECTORS(set) \
+	.winograd = winograd_##set, .quantise_q8 = quantise_q8_##set, \
+	.maximum_q8 = maximum_q8_##set, .average_q8 = average_q8_##set, \
+	.average_f32 = average_f32_##set, .maximum_f32 = maximum_f32_##set
+#define PLAIN \
+	{ \
+		.name = "plain", \
+		.supported = always, \
+		.conv_q8 = {conv_q8_plain, COUNT(conv_q8_plain), 1, 0, 128, false}, \
+		CONV_F32(plain), \
+		VECTORS(128), \
+		.pixel_sums_q8 = pixel_sums_q8_plain, \
+		.matvec_q8 = matvec_q8_plain, \
+		RESIZE(plain), \
+	}
+
 #if defined(__x86_64__)
 
 static bool has_sse41(void)
@@ -79,82 +99,43 @@ static const struct isa table[] = {
 		.name = "avx512vnni",
 		.supported = has_avx512vnni,
 		.conv_q8 = {conv_q8_avx512vnni, COUNT(conv_q8_avx512vnni), 4, 0, 128, false},
-		.conv_f32 = conv_f32_avx512,
-		.conv_f32_count = COUNT(conv_f32_avx512),
-		.winograd = winograd_avx512,
+		CONV_F32(avx512),
+		VECTORS(avx512),
 		.pixel_sums_q8 = pixel_sums_q8_avx512,
-		.maximum_q8 = maximum_q8_avx512,
-		.average_q8 = average_q8_avx512,
-		.average_f32 = average_f32_avx512,
-		.maximum_f32 = maximum_f32_avx512,
 		.matvec_q8 = matvec_q8_avx512vnni,
-		.resize_row = resize_row_avx512,
-		.resize_column = resize_column_avx512,
+		RESIZE(avx512),
 	},
 	{
 		.name = "avxvnni",
 		.supported = has_avxvnni,
 		.conv_q8 = {conv_q8_avxvnni, COUNT(conv_q8_avxvnni), 4, 0, 128, false},
-		.conv_f32 = conv_f32_avx2,
-		.conv_f32_count = COUNT(conv_f32_avx2),
-		.winograd = winograd_avx2,
+		CONV_F32(avx2),
+		VECTORS(avx2),
 		.pixel_sums_q8 = pixel_sums_q8_avx2,
-		.maximum_q8 = maximum_q8_avx2,
-		.average_q8 = average_q8_avx2,
-		.average_f32 = average_f32_avx2,
-		.maximum_f32 = maximum_f32_avx2,
 		.matvec_q8 = matvec_q8_avx2,
-		.resize_row = resize_row_avx2,
-		.resize_column = resize_column_avx2,
+		RESIZE(avx2),
 	},
 	{
 		.name = "avx2",
 		.supported = has_avx2,
 		.conv_q8 = {conv_q8_avx2, COUNT(conv_q8_avx2), 2, 0, 128, false},
-		.conv_f32 = conv_f32_avx2,
-		.conv_f32_count = COUNT(conv_f32_avx2),
-		.winograd = winograd_avx2,
+		CONV_F32(avx2),
+		VECTORS(avx2),
 		.pixel_sums_q8 = pixel_sums_q8_avx2,
-		.maximum_q8 = maximum_q8_avx2,
-		.average_q8 = average_q8_avx2,
-		.average_f32 = average_f32_avx2,
-		.maximum_f32 = maximum_f32_avx2,
 		.matvec_q8 = matvec_q8_avx2,
-		.resize_row = resize_row_avx2,
-		.resize_column = resize_column_avx2,
+		RESIZE(avx2),
 	},
 	{
 		.name = "sse41",
 		.supported = has_sse41,
 		.conv_q8 = {conv_q8_sse41, COUNT(conv_q8_sse41), 2, 0, 128, false},
-		.conv_f32 = conv_f32_plain,
-		.conv_f32_count = COUNT(conv_f32_plain),
-		.winograd = winograd_128,
+		CONV_F32(plain),
+		VECTORS(128),
 		.pixel_sums_q8 = pixel_sums_q8_plain,
-		.maximum_q8 = maximum_q8_128,
-		.average_q8 = average_q8_128,
-		.average_f32 = average_f32_128,
-		.maximum_f32 = maximum_f32_128,
 		.matvec_q8 = matvec_q8_sse41,
-		.resize_row = resize_row_sse41,
-		.resize_column = resize_column_sse41,
+		RESIZE(sse41),
 	},
-	{
-		.name = "plain",
-		.supported = always,
-		.conv_q8 = {conv_q8_plain, COUNT(conv_q8_plain), 1, 0, 128, false},
-		.conv_f32 = conv_f32_plain,
-		.conv_f32_count = COUNT(conv_f32_plain),
-		.winograd = winograd_128,
-		.pixel_sums_q8 = pixel_sums_q8_plain,
-		.maximum_q8 = maximum_q8_128,
-		.average_q8 = average_q8_128,
-		.average_f32 = average_f32_128,
-		.maximum_f32 = maximum_f32_128,
-		.matvec_q8 = matvec_q8_plain,
-		.resize_row = resize_row_plain,
-		.resize_column = resize_column_plain,
-	},
+	PLAIN,
 };
 
 #elif defined(__aarch64__)
@@ -181,87 +162,39 @@ static const struct isa table[] = {
 		.name = "i8mm",
 		.supported = has_i8mm,
 		.conv_q8 = {conv_q8_i8mm, COUNT(conv_q8_i8mm), 8, 0, 0, false},
-		.conv_f32 = conv_f32_neon,
-		.conv_f32_count = COUNT(conv_f32_neon),
-		.winograd = winograd_128,
+		CONV_F32(neon),
+		VECTORS(128),
 		.pixel_sums_q8 = pixel_sums_q8_neon,
-		.maximum_q8 = maximum_q8_128,
-		.average_q8 = average_q8_128,
-		.average_f32 = average_f32_128,
-		.maximum_f32 = maximum_f32_128,
 		.matvec_q8 = matvec_q8_neondot,
-		.resize_row = resize_row_neon,
-		.resize_column = resize_column_neon,
+		RESIZE(neon),
 	},
 	{
 		.name = "neondot",
 		.supported = has_dot,
 		.conv_q8 = {conv_q8_neondot, COUNT(conv_q8_neondot), 4, 0, 0, false},
-		.conv_f32 = conv_f32_neon,
-		.conv_f32_count = COUNT(conv_f32_neon),
-		.winograd = winograd_128,
+		CONV_F32(neon),
+		VECTORS(128),
 		.pixel_sums_q8 = pixel_sums_q8_neon,
-		.maximum_q8 = maximum_q8_128,
-		.average_q8 = average_q8_128,
-		.average_f32 = average_f32_128,
-		.maximum_f32 = maximum_f32_128,
 		.matvec_q8 = matvec_q8_neondot,
-		.resize_row = resize_row_neon,
-		.resize_column = resize_column_neon,
+		RESIZE(neon),
 	},
 	{
 		.name = "neon",
 		.supported = always,
 		.conv_q8 = {conv_q8_neon, COUNT(conv_q8_neon), 16, 128, 128, true},
-		.conv_f32 = conv_f32_neon,
-		.conv_f32_count = COUNT(conv_f32_neon),
-		.winograd = winograd_128,
+		CONV_F32(neon),
+		VECTORS(128),
 		.pixel_sums_q8 = pixel_sums_q8_neon,
-		.maximum_q8 = maximum_q8_128,
-		.average_q8 = average_q8_128,
-		.average_f32 = average_f32_128,
-		.maximum_f32 = maximum_f32_128,
 		.matvec_q8 = matvec_q8_neon,
-		.resize_row = resize_row_neon,
-		.resize_column = resize_column_neon,
+		RESIZE(neon),
 	},
-	{
-		.name = "plain",
-		.supported = always,
-		.conv_q8 = {conv_q8_plain, COUNT(conv_q8_plain), 1, 0, 128, false},
-		.conv_f32 = conv_f32_plain,
-		.conv_f32_count = COUNT(conv_f32_plain),
-		.winograd = winograd_128,
-		.pixel_sums_q8 = pixel_sums_q8_plain,
-		.maximum_q8 = maximum_q8_128,
-		.average_q8 = average_q8_128,
-		.average_f32 = average_f32_128,
-		.maximum_f32 = maximum_f32_128,
-		.matvec_q8 = matvec_q8_plain,
-		.resize_row = resize_row_plain,
-		.resize_column = resize_column_plain,
-	},
+	PLAIN,
 };
 
 #else
 
 static const struct isa table[] = {
-	{
-		.name = "plain",
-		.supported = always,
-		.conv_q8 = {conv_q8_plain, COUNT(conv_q8_plain), 1, 0, 128, false},
-		.conv_f32 = conv_f32_plain,
-		.conv_f32_count = COUNT(conv_f32_plain),
-		.winograd = winograd_128,
-		.pixel_sums_q8 = pixel_sums_q8_plain,
-		.maximum_q8 = maximum_q8_128,
-		.average_q8 = average_q8_128,
-		.average_f32 = average_f32_128,
-		.maximum_f32 = maximum_f32_128,
-		.matvec_q8 = matvec_q8_plain,
-		.resize_row = resize_row_plain,
-		.resize_column = resize_column_plain,
-	},
+	PLAIN,
 };
 
 #endif

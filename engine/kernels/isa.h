@@ -163,6 +163,9 @@ typedef void matvec_q8_function(const struct matrix_q8 *matrix, size_t row_begin
 				const int8_t *x, const float *x_scales, size_t count,
 				size_t x_stride, float *y, size_t y_stride);
 
+/* q = rint(x / scale) with scale = max |x| / 127 (1 when all are zero). */
+typedef void quantise_q8_function(const float *x, size_t count, int8_t *ret_q, float *ret_scale);
+
 /* --- Resizing ------------------------------------------------------------------ */
 
 /* Weights have 22 bits of fraction; RESIZE_HALF rounds. */
@@ -201,6 +204,7 @@ struct isa {
 	average_f32_function *average_f32;
 	maximum_f32_function *maximum_f32;
 	matvec_q8_function *matvec_q8;
+	quantise_q8_function *quantise_q8;
 	resize_row_function *resize_row;
 	resize_column_function *resize_column;
 };
@@ -218,8 +222,8 @@ const struct isa *isa_named(const char *name);
 /* sums[r] = Σ_k weights[r][k] */
 void matvec_q8_sums(const int8_t *weights, size_t rows, size_t columns, int32_t *ret_sums);
 
-/* q = rint(x / scale) with scale = max |x| / 127 (1 when all are zero). */
-void quantise_q8(const float *x, size_t count, int8_t *ret_q, float *ret_scale);
+/* By the best row of the table. */
+quantise_q8_function quantise_q8;
 
 /* Kernels, by file. */
 conv_q8_function conv_q8_4x8_plain;
@@ -232,6 +236,7 @@ average_f32_function average_f32_128;
 maximum_f32_function maximum_f32_128;
 extern const struct winograd_kernel winograd_128[WINOGRAD_KERNEL_COUNT];
 matvec_q8_function matvec_q8_plain;
+quantise_q8_function quantise_q8_128;
 resize_row_function resize_row_plain;
 resize_column_function resize_column_plain;
 #if defined(__x86_64__)
@@ -250,6 +255,7 @@ maximum_f32_function maximum_f32_avx2, maximum_f32_avx512;
 extern const struct winograd_kernel winograd_avx2[WINOGRAD_KERNEL_COUNT];
 extern const struct winograd_kernel winograd_avx512[WINOGRAD_KERNEL_COUNT];
 matvec_q8_function matvec_q8_sse41, matvec_q8_avx2, matvec_q8_avx512vnni;
+quantise_q8_function quantise_q8_avx2, quantise_q8_avx512;
 resize_row_function resize_row_sse41, resize_row_avx2, resize_row_avx512;
 resize_column_function resize_column_sse41, resize_column_avx2, resize_column_avx512;
 #elif defined(__aarch64__)

@@ -118,6 +118,37 @@ static void vectors_are_rounded_to_the_nearest(void **state)
 	}
 }
 
+/* Whatever the width of their vectors, and to the bit. */
+static void instruction_sets_round_alike(void **state)
+{
+	const struct isa *isa;
+
+	(void)state;
+	for (unsigned n = 0; n < 300; n++) {
+		size_t count = draw() % 300 + 1;
+		float *x = malloc(count * sizeof(float));
+		int8_t *q = malloc(count);
+		float most = 0, scale;
+
+		for (size_t i = 0; i < count; i++) {
+			/* halves among them, which are ties where the largest is 127 */
+			x[i] = n % 3 == 0 ? ((float)(draw() % 509) - 254) / 2 :
+			       ((float)(draw() % 20001) - 10000) / 317;
+			most = fabsf(x[i]) > most ? fabsf(x[i]) : most;
+		}
+		if (most == 0)
+			x[0] = most = 1;
+		for (size_t set = 0; (isa = isa_at(set)) != NULL; set++) {
+			isa->quantise_q8(x, count, q, &scale);
+			assert_true(scale == most / 127);
+			for (size_t i = 0; i < count; i++)
+				assert_int_equal(q[i], (int)rintf(x[i] * (127 / most)));
+		}
+		free(x);
+		free(q);
+	}
+}
+
 static void a_vector_of_zeros_stays_zero(void **state)
 {
 	float x[7] = {0}, scale = 0;
@@ -136,6 +167,7 @@ int main(void)
 		cmocka_unit_test(the_decoders_sizes),
 		cmocka_unit_test(random_sizes_and_tails),
 		cmocka_unit_test(vectors_are_rounded_to_the_nearest),
+		cmocka_unit_test(instruction_sets_round_alike),
 		cmocka_unit_test(a_vector_of_zeros_stays_zero),
 	};
 
