@@ -167,10 +167,25 @@ int executor_run(struct executor *executor, const atomic_bool *cancel,
 	return 0;
 }
 
+/* A pixel whose channels have copies: stacked ones are summed, of split ones the
+ * mean is taken. */
+static void read_copies(const uint8_t *bytes, const struct channel_layout *layout,
+			unsigned channels, const float table[256], float *ret_values)
+{
+	memset(ret_values, 0, channels * sizeof(*ret_values));
+	for (unsigned i = 0; i < layout->count; i++) {
+		struct stored_channel stored = layout->channels[i];
+		float value = table[bytes[i]];
+
+		ret_values[stored.channel] += stored.split ? value / (float)stored.count : value;
+	}
+}
+
 void executor_read(const struct executor *executor, unsigned node, float *ret_values)
 {
 	const struct kernel_view *view = &executor->calls[node].output;
-	struct graph_quantisation stored = executor->calls[node].task->stored;
+	const struct kernel_task *task = executor->calls[node].task;
+	struct graph_quantisation stored = task->stored;
 	bool floats = executor->program->plan->type == KERNEL_F32;
 	float table[256];
 
@@ -180,11 +195,14 @@ void executor_read(const struct executor *executor, unsigned node, float *ret_va
 	for (unsigned y = 0; y < view->shape.height; y++)
 		for (unsigned x = 0; x < view->shape.width; x++) {
 			size_t start = y * view->row_stride + x * view->pixel_stride;
-			unsigned channels = view->shape.channels;
+			unsigned channels = task->node->shape.channels;
 
 			if (floats)
 				memcpy(ret_values, (const float *)view->data + start,
 				       channels * sizeof(float));
+			else if (task->layout)
+				read_copies((const uint8_t *)view->data + start, task->layout,
+					    channels, table, ret_values);
 			else
 				for (unsigned c = 0; c < channels; c++)
 					ret_values[c] = table[((const uint8_t *)view->data)[start + c]];

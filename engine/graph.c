@@ -43,7 +43,7 @@ struct node_arrays {
 	const int32_t *paddings;			/* top, left, bottom, right */
 	const int32_t *groups, *count_paddings, *zero_points;
 	const float *clamps;				/* minimum, maximum */
-	const float *scales, *reaches;
+	const float *scales, *reaches, *fineness;
 	size_t input_total;
 };
 
@@ -59,6 +59,11 @@ struct builder {
 
 /* Less of a range than this would leave its upper part to chance. */
 #define REACH_MIN 0.05f
+
+#define FINENESS_MAX 16.0f
+/* Copies of one channel, and bytes that a value may have for each channel. */
+#define COPIES_MAX 16
+#define COPIES_SHARE_MAX 4u
 
 static int fail_node(const struct builder *b, const struct graph_node *node, const char *problem)
 {
@@ -134,6 +139,8 @@ static int read_arrays(struct builder *b, size_t *ret_count)
 		r = get_i32s(b, KEY "node.zero_point", count, &a->zero_points);
 	if (r == 0 && gguf_find(b->file, KEY "node.reach"))
 		r = get_f32s(b, KEY "node.reach", count, &a->reaches);
+	if (r == 0 && gguf_find(b->file, KEY "node.fineness"))
+		r = get_f32s(b, KEY "node.fineness", count, &a->fineness);
 	if (r == 0)
 		*ret_count = count;
 	return r;
@@ -249,12 +256,18 @@ static int read_values(struct builder *b, struct graph_node *node)
 	node->file_scale = a->scales[i];
 	node->quantisation.scale = a->scales[i];
 	node->quantisation.zero_point = a->zero_points[i];
-	if (!a->reaches)
-		return 0;
-	if (!(a->reaches[i] >= REACH_MIN && a->reaches[i] <= 1.0f) ||
-	    (a->reaches[i] < 1.0f && a->zero_points[i] != 0))
-		return fail_node(b, node, "has a reach that is not possible");
-	node->quantisation.scale *= a->reaches[i];
+	if (a->reaches) {
+		if (!(a->reaches[i] >= REACH_MIN && a->reaches[i] <= 1.0f) ||
+		    (a->reaches[i] < 1.0f && a->zero_points[i] != 0))
+			return fail_node(b, node, "has a reach that is not possible");
+		node->quantisation.scale *= a->reaches[i];
+	}
+	if (a->fineness) {
+		if (!(a->fineness[i] >= 1.0f && a->fineness[i] <= FINENESS_MAX) ||
+		    (a->fineness[i] > 1.0f && a->zero_points[i] != 0))
+			return fail_node(b, node, "has a fineness that is not possible");
+		node->quantisation.scale /= a->fineness[i];
+	}
 	return 0;
 }
 
@@ -348,6 +361,32 @@ static int read_weight_parts(struct builder *b, struct graph_node *node, size_t 
 	return 0;
 }
 
+static int read_copies(struct builder *b, struct graph_node *node)
+{
+	const struct gguf_tensor *copies = find_part(b, node, "copies");
+	const int8_t *values;
+	size_t total = 0;
+
+	if (!copies)
+		return 0;
+	if (copies->type != GGUF_TENSOR_I8 || copies->rank != 1 ||
+	    copies->count != node->shape.channels)
+		return fail_node(b, node, "has copies of a wrong shape or type");
+	if (node->quantisation.scale == 0 || node->quantisation.zero_point != 0 ||
+	    node->minimum < 0 || node->groups != 1)
+		return fail_node(b, node, "has copies, but is no convolution in 8 bits of values from 0");
+	values = copies->data;
+	for (size_t i = 0; i < copies->count; i++) {
+		if (values[i] < -COPIES_MAX || values[i] == 0 || values[i] > COPIES_MAX)
+			return fail_node(b, node, "stores a channel an impossible number of times");
+		total += (size_t)abs(values[i]);
+	}
+	if (total > (size_t)COPIES_SHARE_MAX * copies->count || total > LIMIT_MODEL_CHANNELS)
+		return fail_node(b, node, "has too many copies");
+	node->copies = copies;
+	return 0;
+}
+
 static int infer_convolution(struct builder *b, struct graph_node *node)
 {
 	const struct graph_shape *in = input_shape(b, node, 0);
@@ -367,6 +406,8 @@ static int infer_convolution(struct builder *b, struct graph_node *node)
 	r = infer_window(b, node, (unsigned)weight->shape[0]);
 	if (r == 0)
 		r = read_weight_parts(b, node, weight->shape[0]);
+	if (r == 0)
+		r = read_copies(b, node);
 	if (r == 0)
 		node->operations = (uint64_t)node->shape.height * node->shape.width * weight->count;
 	return r;
@@ -575,6 +616,33 @@ static int compare_names(const void *a, const void *b)
 	return strcmp(*x, *y);
 }
 
+/* Copies go through what takes each byte by itself, up to a convolution, which
+ * knows them. */
+static int check_copies(struct builder *b)
+{
+	const struct graph *graph = b->graph;
+	bool *copied = calloc(graph->node_count, sizeof(*copied));
+	int r = copied ? 0 : engine_fail_memory(b->error);
+
+	for (unsigned i = 0; i < graph->node_count && r == 0; i++) {
+		const struct graph_node *node = &graph->nodes[i];
+		bool reads = false;
+
+		for (unsigned j = 0; j < node->input_count; j++)
+			reads = reads || copied[node->inputs[j]];
+		copied[i] = node->copies;
+		if (!reads || (node->operator == GRAPH_CONVOLUTION && node->groups == 1))
+			continue;
+		copied[i] = true;
+		if (node->operator != GRAPH_CONCAT && node->operator != GRAPH_MAX_POOL &&
+		    node->operator != GRAPH_AVERAGE_POOL &&
+		    node->operator != GRAPH_GLOBAL_AVERAGE_POOL)
+			r = fail_node(b, node, "cannot read channels that are stored more than once");
+	}
+	free(copied);
+	return r;
+}
+
 /* Two nodes of one name would share their weights unnoticed. */
 static int check_names(struct builder *b)
 {
@@ -623,6 +691,8 @@ int graph_open(const struct gguf *file, struct graph **ret_graph, struct engine_
 		r = fail_length(&b, KEY "node.inputs", b.arrays.input_total, used);
 	if (r == 0)
 		r = find_outputs(&b);
+	if (r == 0)
+		r = check_copies(&b);
 	if (r)
 		goto out;
 	*ret_graph = graph;

@@ -69,8 +69,12 @@ struct graph_node {
 	float minimum, maximum;
 	struct graph_quantisation quantisation;
 	/* The file's scale, in whose units the I32 biases of the nodes that read this
-	 * one are; `quantisation` is finer where the node has a reach below 1. */
+	 * one are; `quantisation` is finer where the file says so. */
 	float file_scale;
+	/* I8, one a channel: how often the 8-bit path stores it. 1: once; above: that
+	 * many times, stacked; −2 and below: split into that many (copies.h). May be
+	 * NULL. */
+	const struct gguf_tensor *copies;
 
 	/* Convolution: [channels, kernel_height, kernel_width, input channels / groups];
 	 * fully connected: [channels, input elements]. F32, F16 or I8. NULL elsewhere. */

@@ -61,6 +61,32 @@ static void count_readers(struct planner *p)
 			p->reader_counts[outputs[i]]++;
 }
 
+/* Of a pixel, with copies. */
+static unsigned stored_channels(const struct plan_value *value)
+{
+	return value->layout ? value->layout->count : value->task.node->shape.channels;
+}
+
+static int find_layouts(struct plan *plan, struct engine_error *error)
+{
+	const struct graph *graph = plan->graph;
+	const struct channel_layout **inputs = calloc(LIMIT_MODEL_NODES, sizeof(*inputs));
+	int r = inputs ? 0 : engine_fail_memory(error);
+
+	for (unsigned i = 1; i < graph->node_count && r == 0; i++) {
+		const struct graph_node *node = &graph->nodes[i];
+		struct plan_value *value = &plan->values[i];
+
+		for (unsigned j = 0; j < node->input_count; j++)
+			inputs[j] = plan->values[node->inputs[j]].layout;
+		r = channel_layout_open(node, inputs, graph, &value->layout, error);
+		value->task.layout = value->layout;
+		value->task.input_layout = inputs[0];
+	}
+	free(inputs);
+	return r;
+}
+
 static bool may_be_slice(const struct planner *p, const struct plan_value *value,
 			 const struct plan_value *concat)
 {
@@ -70,9 +96,11 @@ static bool may_be_slice(const struct planner *p, const struct plan_value *value
 	if (value->slice_of >= 0 || node->operator == GRAPH_INPUT || p->rigid[node->index])
 		return false;
 	if (p->plan->type == KERNEL_Q8)
-		/* at most one change of scale, which a kernel can do in its store */
+		/* at most one change of scale, which a kernel can do in its store; a
+		 * convolution rounds to the last of them alone */
 		return same(node->quantisation, concat->task.stored) ||
-		       (alone && (same(concat->task.node->quantisation, concat->task.stored) ||
+		       (alone && (node->operator == GRAPH_CONVOLUTION ||
+				  same(concat->task.node->quantisation, concat->task.stored) ||
 				  same(concat->task.node->quantisation, node->quantisation)));
 	return alone || (concat->task.minimum <= node->minimum &&
 			 concat->task.maximum >= node->maximum);
@@ -104,7 +132,7 @@ static void find_slices(struct planner *p)
 				if (concat->task.maximum < value->task.maximum)
 					value->task.maximum = concat->task.maximum;
 			}
-			channel += value->task.node->shape.channels;
+			channel += stored_channels(value);
 		}
 	}
 }
@@ -130,6 +158,7 @@ static void find_blocks(struct planner *p, struct block **by_node)
 	const int outputs[] = { graph->pool, graph->grid, graph->classes };
 
 	for (unsigned i = 0; i < graph->node_count; i++) {
+		const struct graph_shape *shape = &graph->nodes[i].shape;
 		struct block *block;
 
 		if (plan->values[i].slice_of >= 0)
@@ -137,8 +166,8 @@ static void find_blocks(struct planner *p, struct block **by_node)
 		block = &p->blocks[p->block_count++];
 		*block = (struct block){
 			.node = i, .first = i, .last = i,
-			.size = graph_shape_count(&graph->nodes[i].shape) *
-				kernel_type_size(plan->type) + KERNEL_OVERREAD,
+			.size = (size_t)shape->height * shape->width *
+				stored_channels(&plan->values[i]) * kernel_type_size(plan->type) + KERNEL_OVERREAD,
 		};
 		block->size = (block->size + PLAN_ALIGNMENT - 1) & ~(size_t)(PLAN_ALIGNMENT - 1);
 		by_node[i] = block;
@@ -234,8 +263,8 @@ static void resolve(struct plan *plan)
 			value->pixel_stride = concat->pixel_stride;
 			value->row_stride = concat->row_stride;
 		} else {
-			value->pixel_stride = shape->channels;
-			value->row_stride = (size_t)shape->width * shape->channels;
+			value->pixel_stride = stored_channels(value);
+			value->row_stride = (size_t)shape->width * value->pixel_stride;
 		}
 	}
 }
@@ -274,6 +303,11 @@ int plan_open(const struct graph *graph, enum kernel_type type, struct plan **re
 			.slice_of = -1,
 		};
 	}
+	if (type == KERNEL_Q8) {
+		r = find_layouts(plan, error);
+		if (r)
+			goto out;
+	}
 	count_readers(&p);
 	find_slices(&p);
 	find_blocks(&p, by_node);
@@ -296,6 +330,8 @@ struct plan *plan_free(struct plan *plan)
 {
 	if (!plan)
 		return NULL;
+	for (unsigned i = 0; plan->values && i < plan->graph->node_count; i++)
+		channel_layout_free(plan->values[i].layout);
 	free(plan->values);
 	free(plan);
 	return NULL;
@@ -304,10 +340,11 @@ struct plan *plan_free(struct plan *plan)
 struct kernel_view plan_view(const struct plan *plan, unsigned node, void *arena)
 {
 	const struct plan_value *value = &plan->values[node];
+	const struct graph_shape *shape = &value->task.node->shape;
 
 	return (struct kernel_view){
 		.data = (char *)arena + value->offset,
-		.shape = value->task.node->shape,
+		.shape = { shape->height, shape->width, stored_channels(value) },
 		.pixel_stride = value->pixel_stride,
 		.row_stride = value->row_stride,
 	};

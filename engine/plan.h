@@ -14,6 +14,7 @@
 
 struct plan_value {
 	struct kernel_task task;
+	struct channel_layout *layout;	/* may be NULL; the task's */
 	size_t offset;			/* bytes from the arena's start */
 	size_t pixel_stride, row_stride;	/* elements */
 	int slice_of;			/* the concat it is written into, or -1 */

@@ -5,6 +5,7 @@
  * file's mapping, so that a model does not lie in memory twice.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "engine/conv_q8.h"
 #include "engine/error.h"
@@ -39,6 +40,11 @@ static bool fits_convolution(const struct kernel_task *task)
 	       quantised_weights(task);
 }
 
+static unsigned stored_channels(const struct channel_layout *layout, unsigned channels)
+{
+	return layout ? layout->count : channels;
+}
+
 static void describe_convolution(const struct kernel_task *task, struct conv_q8_description *d)
 {
 	const struct graph_node *node = task->node;
@@ -47,7 +53,7 @@ static void describe_convolution(const struct kernel_task *task, struct conv_q8_
 
 	d->input_height = input->shape.height;
 	d->input_width = input->shape.width;
-	d->input_channels = input->shape.channels;
+	d->input_channels = stored_channels(task->input_layout, input->shape.channels);
 	d->kernel_height = w->kernel_height;
 	d->kernel_width = w->kernel_width;
 	d->stride_y = w->stride_height;
@@ -67,7 +73,7 @@ static void describe_fully_connected(const struct kernel_task *task, struct conv
 }
 
 /* A bias in floats, or in units of the file's input scale, is brought to units of
- * input scale × weight scale. */
+ * input scale × weight scale. Copies differ by what is added to their values. */
 static int32_t *round_bias(const struct kernel_task *task, const struct conv_q8_description *d)
 {
 	const struct graph_node *node = task->node;
@@ -75,16 +81,94 @@ static int32_t *round_bias(const struct kernel_task *task, const struct conv_q8_
 	int32_t *bias = calloc(d->output_channels, sizeof(*bias));
 
 	for (unsigned n = 0; bias && n < d->output_channels; n++) {
-		double scale = (double)d->weight_scales[d->weight_scale_count > 1 ? n : 0];
-		double units = node->bias->type == GGUF_TENSOR_I32 ?
-			((const int32_t *)node->bias->data)[n] * finer :
-			(double)((const float *)node->bias->data)[n] /
-				((double)d->input_scale * scale);
+		unsigned channel = task->layout ? task->layout->channels[n].channel : n;
+		double scale = (double)d->input_scale *
+			(double)d->weight_scales[d->weight_scale_count > 1 ? n : 0];
+		double units = 0;
 
+		if (node->bias)
+			units = node->bias->type == GGUF_TENSOR_I32 ?
+				((const int32_t *)node->bias->data)[channel] * finer :
+				(double)((const float *)node->bias->data)[channel] / scale;
+		if (task->layout)
+			units += stored_channel_offset(task->layout->channels[n]) *
+				(double)d->output_scale / scale;
 		units = rint(units);
 		bias[n] = units > 1e9 ? 1000000000 : units < -1e9 ? -1000000000 : (int32_t)units;
 	}
 	return bias;
+}
+
+/* The weights of a convolution between values that are stored with copies. */
+struct expansion {
+	const struct kernel_task *task;
+	const int8_t *weights;		/* of the file */
+	int32_t zero;
+	unsigned input_channels;	/* of the file's weights */
+	size_t taps, row;		/* of an output channel: taps, bytes when expanded */
+	unsigned rows;
+	int8_t *expanded;
+};
+
+static void expand_rows(void *argument, unsigned index, unsigned count)
+{
+	const struct expansion *e = argument;
+	const struct channel_layout *in = e->task->input_layout, *out = e->task->layout;
+	unsigned extra = in ? in->count - e->input_channels : 0;
+	size_t begin, end;
+
+	threadpool_share(e->rows, 1, index, count, &begin, &end);
+	for (size_t n = begin; n < end; n++) {
+		size_t channel = out ? out->channels[n].channel : n;
+		const int8_t *from = e->weights + channel * e->taps * e->input_channels;
+		int8_t *to = e->expanded + n * e->row;
+
+		if (extra == 0) {
+			memcpy(to, from, e->row);
+			continue;
+		}
+		for (size_t t = 0; t < e->taps; t++, from += e->input_channels)
+			for (unsigned k = 0; k < in->count; k++) {
+				struct stored_channel stored = in->channels[k];
+				int weight = from[stored.channel];
+
+				*to++ = (int8_t)(stored.count == 1 ? weight : e->zero +
+					stored_channel_weight(stored, weight - e->zero));
+			}
+	}
+}
+
+/* Weights and their scales for the copies that the input and the output have. What
+ * is allocated is handed out, for the caller to free. */
+static int expand(const struct kernel_task *task, struct threadpool *pool,
+		  struct conv_q8_description *d, int8_t **ret_weights, float **ret_scales,
+		  struct engine_error *error)
+{
+	const struct graph_node *node = task->node;
+	struct expansion e = {
+		.task = task, .weights = node->weight->data, .zero = d->weight_zero,
+		.input_channels = task->graph->nodes[node->inputs[0]].shape.channels,
+		.taps = (size_t)d->kernel_height * d->kernel_width, .rows = d->output_channels,
+	};
+
+	if (!task->layout && !task->input_layout)
+		return 0;
+	e.row = e.taps * d->input_channels;
+	e.expanded = *ret_weights = malloc(e.rows * e.row);
+	if (!e.expanded)
+		return engine_fail_memory(error);
+	threadpool_run(pool, expand_rows, &e);
+	d->weights = e.expanded;
+	if (!task->layout || d->weight_scale_count == 1)
+		return 0;
+	*ret_scales = malloc(e.rows * sizeof(float));
+	if (!*ret_scales)
+		return engine_fail_memory(error);
+	for (unsigned n = 0; n < e.rows; n++)
+		(*ret_scales)[n] = d->weight_scales[task->layout->channels[n].channel];
+	d->weight_scales = *ret_scales;
+	d->weight_scale_count = e.rows;
+	return 0;
 }
 
 static uint8_t larger(uint8_t a, uint8_t b)
@@ -105,7 +189,7 @@ static int prepare(const struct kernel_task *task, struct threadpool *pool, void
 	struct conv_q8_description d = {
 		.output_height = node->shape.height,
 		.output_width = node->shape.width,
-		.output_channels = node->shape.channels,
+		.output_channels = stored_channels(task->layout, node->shape.channels),
 		.weights = node->weight->data,
 		.weights_signed = true,
 		.weight_scales = node->weight_scale->data,
@@ -121,6 +205,8 @@ static int prepare(const struct kernel_task *task, struct threadpool *pool, void
 	};
 	struct conv_q8_set *set;
 	int32_t *bias = NULL;
+	int8_t *weights = NULL;
+	float *scales = NULL;
 	int r;
 
 	if (node->operator == GRAPH_CONVOLUTION)
@@ -129,13 +215,16 @@ static int prepare(const struct kernel_task *task, struct threadpool *pool, void
 		describe_fully_connected(task, &d);
 	if (node->weight_zero_point)
 		d.weight_zero = *(const int8_t *)node->weight_zero_point->data;
-	if (node->bias) {
-		bias = round_bias(task, &d);
+	r = expand(task, pool, &d, &weights, &scales, error);
+	if (r == 0 && (node->bias || task->layout)) {
+		d.bias = bias = round_bias(task, &d);
 		if (!bias)
-			return engine_fail_memory(error);
-		d.bias = bias;
+			r = engine_fail_memory(error);
 	}
-	r = conv_q8_set_open(&d, 1, isa_best(), pool, &set, error);
+	if (r == 0)
+		r = conv_q8_set_open(&d, 1, isa_best(), pool, &set, error);
+	free(weights);
+	free(scales);
 	free(bias);
 	if (r)
 		return r;

@@ -12,6 +12,7 @@
 #ifndef ENGINE_KERNELS_H
 #define ENGINE_KERNELS_H
 
+#include "engine/copies.h"
 #include "engine/graph.h"
 
 struct threadpool;
@@ -32,7 +33,7 @@ size_t kernel_type_size(enum kernel_type type);
  * concat. */
 struct kernel_view {
 	void *data;
-	struct graph_shape shape;
+	struct graph_shape shape;	/* channels: with their copies */
 	size_t pixel_stride, row_stride;
 };
 
@@ -48,6 +49,9 @@ struct kernel_task {
 	 * slice of a concat, as the concat's. A convolution rounds to this alone, other
 	 * kernels to the node's own quantisation first. */
 	struct graph_quantisation stored;
+	/* What each byte of a pixel of the value, and of the first input's, stands for;
+	 * NULL: every channel once and in order. */
+	const struct channel_layout *layout, *input_layout;
 };
 
 struct kernel_call {

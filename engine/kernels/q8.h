@@ -4,8 +4,9 @@
  * network, and sums are exact; in two things the values are kept nearer to the
  * network in floats than its own integer arithmetic would keep them: a convolution
  * that is written into a slice of a concat with another scale is rounded to that
- * scale at once instead of first to its own, and a node with a reach (MODEL.md)
- * has finer steps than the file's scale.
+ * scale at once instead of first to its own, and a node with a reach or a fineness
+ * (MODEL.md) has finer steps than the file's scale. Kernels that take each channel by
+ * itself see copies of channels (copies.h) as channels of their own.
  */
 #ifndef ENGINE_KERNELS_Q8_H
 #define ENGINE_KERNELS_Q8_H

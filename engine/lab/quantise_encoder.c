@@ -48,7 +48,7 @@ struct quantiser {
 	const struct graph *graph;
 	struct observed *observed;	/* by node */
 	struct graph_quantisation *chosen;	/* by node */
-	float *reaches;			/* by node, of an encoder that is in 8 bits already */
+	struct node_range *ranges;	/* by node, of an encoder that is in 8 bits already */
 	float *values;			/* room for the largest value */
 	/* of the comparison */
 	float **kept;			/* by node: the float network's values for one photo */
@@ -227,14 +227,13 @@ static void choose_reaches(struct quantiser *q)
 	for (unsigned i = 0; i < q->graph->node_count; i++) {
 		const struct graph_node *node = &q->graph->nodes[i];
 
-		q->reaches[i] = 1;
 		if (node->operator == GRAPH_INPUT || node->quantisation.zero_point != 0)
 			continue;
 		if (node->operator == GRAPH_MAX_POOL)
-			q->reaches[i] = q->reaches[node->inputs[0]];
+			q->ranges[i].reach = q->ranges[node->inputs[0]].reach;
 		else
-			q->reaches[i] = (float)choose_reach(&q->observed[i],
-							    255 * (double)node->file_scale);
+			q->ranges[i].reach = (float)choose_reach(&q->observed[i],
+								 255 * (double)node->file_scale);
 	}
 }
 
@@ -315,7 +314,7 @@ out:
 	return r;
 }
 
-static int write_reaches(struct quantiser *q, const char *output)
+static int write_ranges(struct quantiser *q, const char *output)
 {
 	struct gguf_writer *writer = NULL;
 	int r = gguf_writer_open(&writer, q->error);
@@ -323,8 +322,9 @@ static int write_reaches(struct quantiser *q, const char *output)
 	if (r)
 		return r;
 	gguf_writer_copy(writer, q->model->file, "");
-	gguf_writer_set_f32s(writer, "descry.encoder.node.reach", q->reaches, q->graph->node_count);
-	r = gguf_writer_write(writer, output, q->error);
+	r = ranges_write(q->graph, q->ranges, writer, q->error);
+	if (r == 0)
+		r = gguf_writer_write(writer, output, q->error);
 	gguf_writer_free(writer);
 	return r;
 }
@@ -408,7 +408,7 @@ static int build_report(struct quantiser *q, struct report *report)
 		report->layers[i] = (struct lab_quantised_layer){
 			.name = report->names + used,
 			.operation = graph_operator_name(node->operator),
-			.scale = quantised ? node->file_scale * q->reaches[i] : q->chosen[i].scale,
+			.scale = quantised ? node->file_scale * q->ranges[i].reach : q->chosen[i].scale,
 			.zero_point = (unsigned)(quantised ? node->quantisation.zero_point :
 						 q->chosen[i].zero_point),
 			.error = relative(q->errors[i], q->squares[i]),
@@ -428,11 +428,10 @@ static int allocate(struct quantiser *q)
 
 	q->observed = calloc(count, sizeof(*q->observed));
 	q->chosen = calloc(count, sizeof(*q->chosen));
-	q->reaches = calloc(count, sizeof(*q->reaches));
 	q->kept = calloc(count, sizeof(float *));
 	q->errors = calloc(count, sizeof(*q->errors));
 	q->squares = calloc(count, sizeof(*q->squares));
-	if (!q->observed || !q->chosen || !q->reaches || !q->kept || !q->errors || !q->squares)
+	if (!q->observed || !q->chosen || !q->kept || !q->errors || !q->squares)
 		return engine_fail_memory(q->error);
 	for (unsigned i = 0; i < count; i++) {
 		size_t size = graph_shape_count(&q->graph->nodes[i].shape);
@@ -457,7 +456,7 @@ static void release(struct quantiser *q)
 		if (q->kept)
 			free(q->kept[i]);
 	}
-	free(q->reaches);
+	ranges_free(q->ranges, q->graph);
 	free(q->observed);
 	free(q->chosen);
 	free(q->kept);
@@ -488,6 +487,8 @@ int lab_quantise_encoder(const char *input, const char *const *photos, size_t ph
 	q.graph = q.model->graph;
 	r = allocate(&q);
 	if (r == 0)
+		r = ranges_new(q.graph, &q.ranges, error);
+	if (r == 0)
 		r = engine_context_open(q.model, &options, &q.context, error);
 	if (r == 0)
 		r = observe(&q);
@@ -495,9 +496,9 @@ int lab_quantise_encoder(const char *input, const char *const *photos, size_t ph
 		goto out;
 	if (q.graph->quantised) {
 		choose_reaches(&q);
-		r = write_reaches(&q, output);
+		r = write_ranges(&q, output);
 		if (r == 0 && ranges)
-			r = ranges_save(q.graph, q.reaches, ranges, error);
+			r = ranges_save(q.graph, q.ranges, ranges, error);
 	} else {
 		choose_quantisation(&q);
 		r = write_model(&q, output);
@@ -530,15 +531,13 @@ int lab_set_ranges(const char *input, const char *ranges, const char *output,
 	if (r)
 		return r;
 	q.graph = q.model->graph;
-	q.reaches = calloc(q.graph->node_count, sizeof(*q.reaches));
-	if (!q.reaches)
-		r = engine_fail_memory(error);
-	else if (!q.graph->quantised)
+	r = ranges_new(q.graph, &q.ranges, error);
+	if (r == 0 && !q.graph->quantised)
 		r = engine_fail(error, ENGINE_BAD_OPTION, "The encoder of %s is not in 8 bits.", input);
 	if (r == 0)
-		r = ranges_read(q.graph, ranges, q.reaches, error);
+		r = ranges_read(q.graph, ranges, q.ranges, error);
 	if (r == 0)
-		r = write_reaches(&q, output);
+		r = write_ranges(&q, output);
 	release(&q);
 	return r;
 }

@@ -237,3 +237,53 @@ struct small_model small_model_quantised(void)
 	blueprint_free(blueprint);
 	return model;
 }
+
+/* Convolutions, pools and a concat of concats, all in 8 bits; `groups` of the last
+ * convolution but the head. */
+static struct small_model write_copyable(unsigned groups)
+{
+	struct blueprint *blueprint = start(20, 16);
+	struct small_model model;
+	struct blueprint_node *node;
+	uint64_t state = 11;
+	const float scales[] = {
+		1.0f / 128, 0.04f, 0.04f, 0.4f, 0.12f, 0.4f, 0.4f, 0.9f, 0.9f,
+	};
+
+	small_convolution(blueprint, "stem", 0, 16, 3, 1, 1, 1, &state);
+	node = add(blueprint, GRAPH_MAX_POOL, "largest", (unsigned[]){ 1 }, 1);
+	set_window(node, 3, 2, 1);
+	small_convolution(blueprint, "wide", 2, 24, 3, 1, 1, 1, &state);
+	small_convolution(blueprint, "point", 2, 8, 1, 1, 0, 1, &state);
+	node = add(blueprint, GRAPH_CONCAT, "join", (unsigned[]){ 3, 4 }, 2);
+	node->shape.channels = 32;
+	node = add(blueprint, GRAPH_AVERAGE_POOL, "mean", (unsigned[]){ 5 }, 1);
+	set_window(node, 3, 1, 1);
+	small_convolution(blueprint, "last", 6, groups == 1 ? 20 : 32, groups == 1 ? 1 : 3, 1,
+			  groups == 1 ? 0 : 1, groups, &state);
+	node = add(blueprint, GRAPH_GLOBAL_AVERAGE_POOL, "pool", (unsigned[]){ 7 }, 1);
+	node->shape.height = node->shape.width = 1;
+	for (unsigned i = 0; i < blueprint->count; i++) {
+		node = &blueprint->nodes[i];
+		node->quantisation = (struct graph_quantisation){ scales[i], i == 0 ? 128 : 0 };
+		node->minimum = i == 0 ? -1 : 0;
+		node->maximum = scales[i] * (float)(i == 0 ? 127 : 255);
+		if (node->weights)
+			quantise(node);
+	}
+	blueprint->grid = 7;
+	blueprint->pool = 8;
+	model = small_model_write(blueprint);
+	blueprint_free(blueprint);
+	return model;
+}
+
+struct small_model small_model_copyable(void)
+{
+	return write_copyable(1);
+}
+
+struct small_model small_model_depthwise(void)
+{
+	return write_copyable(32);
+}

@@ -20,6 +20,10 @@ struct small_model {
 struct small_model small_model_all_operators(void);
 /* Nearly as many operators, with 8-bit weights and values throughout. */
 struct small_model small_model_quantised(void);
+/* Only operators that copies of channels (engine/copies.h) may pass; and the same with
+ * a depthwise convolution, which they may not. */
+struct small_model small_model_copyable(void);
+struct small_model small_model_depthwise(void);
 /* Any blueprint as a model file. */
 struct small_model small_model_write(const struct blueprint *blueprint);
 void small_model_free(struct small_model *model);
