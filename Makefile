@@ -362,7 +362,7 @@ deps-bench: deps
 	@[ -d build/bench/node_modules/onnxruntime-node ] || \
 	npm install --silent --no-audit --no-fund --ignore-scripts --prefix build/bench onnxruntime-node
 bench: deps-bench  ## measure beside ONNX Runtime, PyTorch and OpenCV; ROUNDS=…
-	@$(MAKE) --no-print-directory -s $B/bench_row $B/bench_train
+	@$(MAKE) --no-print-directory -s $B/bench_row $B/bench_train $B/bench_layers
 	BUILD=$B /usr/bin/python3 tests/bench/bench.py --rounds $(or $(ROUNDS),100)
 
 check-roots: deps-test  ## of the tests only the packages, fresh Debian 12 and 13 machines and arm64

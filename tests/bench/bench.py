@@ -28,6 +28,7 @@ PEERS = os.environ.get("PEERS", os.path.join(ROOT, "build/bench"))
 PYTHON = "/usr/bin/python3"
 
 REST_SECONDS = 0.1
+LAYERS = "Layers"
 
 
 class Contestant:
@@ -117,8 +118,11 @@ def groups(folder, threads):
             descry("resize", small, name="Resize to 299×299"),
             descry("greedy", small, name="Words, greedy"),
             descry("beam", small, name="Words, beam 3"),
-            descry("step", name="One decoder step, beam 3"),
-            descry("product", name="8-bit products of an LSTM step, hidden 512, 10,000 words, beam 3"),
+            descry("step-first", name="Decoder step, beam 3, one thread: the first after the "
+                                      "encoder"),
+            descry("step", name="Decoder step, beam 3, one thread: any later one"),
+            descry("product", name="8-bit products of an LSTM step, hidden 512, 10,000 words, "
+                                   "beam 3, one thread, caches warm"),
             descry("open", name="Opening and closing the model")])
 
 
@@ -159,6 +163,16 @@ def table(out, contestants, versus):
     out.write("\n")
 
 
+def layers(out, threads):
+    """Where the time of the encoder in 8 bits goes."""
+    done = subprocess.run([os.path.join(BUILD, "bench_layers"), MODEL, str(threads)],
+                          capture_output=True, text=True)
+    if done.returncode == 0:
+        out.write("### Encoder in 8 bits, layer by layer\n\n%s\n" % done.stdout)
+    else:
+        print("The layers could not be measured: %s" % done.stderr, file=sys.stderr)
+
+
 def processor():
     with open("/proc/cpuinfo") as file:
         for line in file:
@@ -188,6 +202,9 @@ def main():
                 versions.update(c.version for c in done)
                 out.write("### %s\n\n" % title)
                 table(out, done, any(not c.version.startswith("Descry") for c in done))
+            # one layer after the other is clearest on one thread
+            if threads == 1 and any(word in LAYERS for word in options.only.split(",")):
+                layers(out, threads)
     head = io.StringIO()
     head.write("# Bench results\n\n")
     head.write("Written by `make bench`. Ratios below 1 mean that Descry is faster than the best "
