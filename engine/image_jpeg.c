@@ -264,6 +264,7 @@ static int decode(struct reader *reader, size_t size, const struct engine_image_
 {
 	struct jpeg_decompress_struct *jpeg = &reader->jpeg;
 	unsigned rows, total;
+	bool in_place;
 	int r;
 
 	r = begin(reader, size, options, error);
@@ -286,9 +287,16 @@ static int decode(struct reader *reader, size_t size, const struct engine_image_
 	reader->row = malloc((size_t)jpeg->output_width * (size_t)jpeg->output_components);
 	if (!reader->row)
 		return engine_fail_memory(error);
+	in_place = reader->orientation == IMAGE_UPRIGHT && jpeg->out_color_space == JCS_RGB;
 	while (jpeg->output_scanline < jpeg->output_height) {
 		unsigned y = jpeg->output_scanline;
 
+		if (in_place) {
+			uint8_t *row = reader->image->pixels + (size_t)y * jpeg->output_width * 3;
+
+			jpeg_read_scanlines(jpeg, &row, 1);
+			continue;
+		}
 		jpeg_read_scanlines(jpeg, &reader->row, 1);
 		if (jpeg->out_color_space == JCS_CMYK)
 			convert_cmyk(reader->row, jpeg->output_width, jpeg->saw_Adobe_marker);
