@@ -431,17 +431,20 @@ static void start_stream(struct device *device)
 	atomic_store(&device->state, STATE_STARTED);
 }
 
-/* Whether the stream had played to its end. */
+/* Whether the card did what was asked of it, so that it may be held again. */
 static bool close_stream(struct device *device)
 {
-	bool well = atomic_load(&device->complete);
+	enum state state = atomic_load(&device->state);
+	bool well;
 
 	if (!device->stream)
 		return false;
 	/* Pa_CloseStream cancels a running callback thread; the callback's own
 	 * paAbort is gentler and comes within one buffer */
-	if (atomic_load(&device->state) == STATE_STARTED && !atomic_load(&device->finished))
+	if (state == STATE_STARTED && !atomic_load(&device->finished))
 		wait_on(&device->go, CUT_MILLISECONDS);
+	/* one that was cut before it was started had nothing to do */
+	well = state == STATE_OPEN || atomic_load(&device->complete);
 	Pa_CloseStream(device->stream);
 	device->stream = NULL;
 	atomic_store(&device->state, STATE_CLOSED);

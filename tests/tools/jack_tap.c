@@ -7,7 +7,8 @@
  *
  * Output: "on MICROSECONDS" and "off MICROSECONDS" for each stretch of sound;
  * a stretch ends after GAP frames of digital silence.
- * With an argument, the samples are also written there, 32-bit floats.
+ * With an argument, the samples are also written there, 32-bit floats, and "at INDEX
+ * MICROSECONDS" for each period says when which of them played.
  */
 #include <jack/jack.h>
 #include <stdbool.h>
@@ -19,6 +20,7 @@
 
 #define EDGES 4096
 #define SAMPLES (1u << 23)
+#define PERIODS (1u << 17)
 
 static jack_client_t *client;
 static jack_port_t *port;
@@ -27,6 +29,8 @@ static _Atomic unsigned edge_count;
 static float *samples;
 static _Atomic unsigned sample_count;
 static unsigned gap, rate;
+static struct { unsigned index; unsigned long long time; } periods[PERIODS];
+static unsigned period_count;
 
 static unsigned long long microseconds(void)
 {
@@ -54,6 +58,10 @@ static int process(jack_nframes_t frames, void *userdata)
 	unsigned long long begin = microseconds();
 
 	(void)userdata;
+	if (period_count < PERIODS) {
+		periods[period_count].index = sample_count;
+		periods[period_count++].time = begin;
+	}
 	for (jack_nframes_t i = 0; i < frames; i++) {
 		if (in[i] != 0.0f) {
 			unsigned long long now = begin + i * 1000000ull / rate;
@@ -115,6 +123,8 @@ int main(int count, char **arguments)
 	if (count > 1) {
 		FILE *file = fopen(arguments[1], "wb");
 
+		for (unsigned i = 0; i < period_count; i++)
+			printf("at %u %llu\n", periods[i].index, periods[i].time);
 		if (file) {
 			fwrite(samples, sizeof(*samples), sample_count, file);
 			fclose(file);

@@ -536,6 +536,7 @@ static void a_card_for_one_is_let_go_at_rest(void **state)
 static void a_card_for_one_is_held_when_asked_and_gives_way_to_speech(void **state)
 {
 	struct tts *tts;
+	uint64_t id;
 	int before;
 
 	(void)state;
@@ -547,7 +548,16 @@ static void a_card_for_one_is_held_when_asked_and_gives_way_to_speech(void **sta
 	rest(500);
 	assert_int_equal(openings, before);
 	says(tts, "Speech takes its place.");
-	says(tts, "And once more.");
+	assert_int_equal(tts_say(tts, "Some that is stopped in the middle of it, "
+				 "before it has come to its end.", TTS_NEXT, NULL, &id, NULL), 0);
+	await(tts, TTS_EVENT_STARTED, id);
+	tts_stop(tts);
+	await(tts, TTS_EVENT_STOPPED, id);
+	await_handles(1);
+	/* and some that is stopped before the card was opened, or while it is */
+	assert_int_equal(tts_say(tts, "Nothing of this.", TTS_NEXT, NULL, &id, NULL), 0);
+	tts_stop(tts);
+	await(tts, TTS_EVENT_STOPPED, id);
 	await_handles(1);
 	before = openings;
 	assert_int_equal(tts_play(tts, TTS_SOUND_PRESS), 0);
