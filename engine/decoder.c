@@ -474,6 +474,13 @@ static void multiply(struct decoder_state *state, const struct matrix *matrix,
 	matrix_multiply_shared(matrix, x, count, factor, add, y, y_stride, state->threads);
 }
 
+static void multiply_from(struct decoder_state *state, const float *start,
+			  const struct matrix *matrix, struct vectors *x, size_t count, float *y,
+			  size_t y_stride)
+{
+	matrix_multiply_from(start, matrix, x, count, y, y_stride, state->threads);
+}
+
 static void begin_attention(struct decoder_state *state, const float *grid)
 {
 	const struct decoder *decoder = state->decoder;
@@ -573,9 +580,8 @@ static void attend(struct decoder_state *state, unsigned count, float *ret_atten
 	const struct decoder *decoder = state->decoder;
 	size_t hidden = decoder->hidden, cells = decoder->cells;
 
-	set_rows(state->query, count, decoder->query_bias, hidden);
-	multiply(state, &decoder->query, &state->hidden[0], count, 1.0f, true, state->query,
-			hidden);
+	multiply_from(state, decoder->query_bias, &decoder->query, &state->hidden[0], count,
+		      state->query, hidden);
 	cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)count, (blasint)cells,
 		    (blasint)hidden, 1.0f / sqrtf((float)hidden), state->query,
 		    (blasint)hidden, state->keys, (blasint)hidden, 0.0f, ret_attention,
@@ -596,9 +602,8 @@ static void step_lstm(struct decoder_state *state, unsigned l, struct vectors *i
 	size_t hidden = decoder->hidden;
 	bool attention = decoder->kind == DECODER_LSTM_ATTENTION;
 
-	set_rows(state->gates, count, attention ? state->gates_photo : layer->input_bias,
-		 4 * hidden);
-	multiply(state, &layer->input, input, count, 1.0f, true, state->gates, 4 * hidden);
+	multiply_from(state, attention ? state->gates_photo : layer->input_bias, &layer->input,
+		      input, count, state->gates, 4 * hidden);
 	multiply(state, &layer->hidden, &state->hidden[l], count, 1.0f, true, state->gates,
 			4 * hidden);
 	if (attention)
@@ -617,11 +622,10 @@ static void step_gru(struct decoder_state *state, unsigned l, struct vectors *in
 	size_t hidden = state->decoder->hidden;
 	float *from_input = state->gates, *from_hidden = state->gates + count * 3 * hidden;
 
-	set_rows(from_input, count, layer->input_bias, 3 * hidden);
-	multiply(state, &layer->input, input, count, 1.0f, true, from_input, 3 * hidden);
-	set_rows(from_hidden, count, layer->hidden_bias, 3 * hidden);
-	multiply(state, &layer->hidden, &state->hidden[l], count, 1.0f, true, from_hidden,
-			3 * hidden);
+	multiply_from(state, layer->input_bias, &layer->input, input, count, from_input,
+		      3 * hidden);
+	multiply_from(state, layer->hidden_bias, &layer->hidden, &state->hidden[l], count,
+		      from_hidden, 3 * hidden);
 	for (unsigned i = 0; i < count; i++)
 		state->activation->gru(from_input + i * 3 * hidden, from_hidden + i * 3 * hidden,
 			       state->hidden[l].values + i * hidden, hidden);
@@ -663,9 +667,8 @@ void decoder_state_step(struct decoder_state *state, const unsigned *words,
 				output, hidden);
 	state->activation->tanh(output, count * hidden);
 	vectors_changed(&state->output);
-	set_rows(ret_logits, count, decoder->output_bias, decoder->words);
-	multiply(state, &decoder->embedding, &state->output, count, 1.0f, true, ret_logits,
-			decoder->words);
+	multiply_from(state, decoder->output_bias, &decoder->embedding, &state->output, count,
+		      ret_logits, decoder->words);
 	if (decoder->search.sharpness != 1.0f)
 		for (size_t i = 0; i < (size_t)count * decoder->words; i++)
 			ret_logits[i] *= decoder->search.sharpness;

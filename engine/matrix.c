@@ -31,7 +31,8 @@ static void encode(struct vectors *x, size_t count)
 
 static void multiply_tile(const struct matrix *matrix, size_t row, size_t rows,
 			  const struct vectors *x, size_t vector, size_t count,
-			  float factor, bool add, float *y, size_t y_stride)
+			  float factor, const float *start, bool add, float *y,
+			  size_t y_stride)
 {
 	matvec_q8_function *matvec = isa_best()->matvec_q8;
 	struct matrix_q8 part = {
@@ -43,18 +44,22 @@ static void multiply_tile(const struct matrix *matrix, size_t row, size_t rows,
 	float products[TILE_VECTORS * TILE_ROWS];
 
 	y += vector * y_stride + row;
-	if (!add && factor == 1.0f) {
+	if (!start && !add && factor == 1.0f) {
 		matvec(&part, 0, rows, codes, x->scales + vector, count, x->length, y, y_stride);
 		return;
 	}
 	matvec(&part, 0, rows, codes, x->scales + vector, count, x->length, products, TILE_ROWS);
 	for (size_t j = 0; j < count; j++) {
-		for (size_t r = 0; r < rows; r++) {
-			float product = factor * products[j * TILE_ROWS + r];
-			float *out = &y[j * y_stride + r];
+		float *out = y + j * y_stride;
+		const float *product = products + j * TILE_ROWS;
+		const float *onto = start ? start + row : out;
 
-			*out = add ? *out + product : product;
-		}
+		if (start || add)
+			for (size_t r = 0; r < rows; r++)
+				out[r] = onto[r] + factor * product[r];
+		else
+			for (size_t r = 0; r < rows; r++)
+				out[r] = factor * product[r];
 	}
 }
 
@@ -63,6 +68,7 @@ struct product {
 	const struct vectors *x;
 	size_t count;
 	float factor;
+	const float *start;	/* or NULL */
 	bool add;
 	float *y;
 	size_t y_stride;
@@ -81,8 +87,8 @@ static void multiply_codes(void *argument, unsigned index, unsigned threads)
 		for (size_t r = begin; r < end; r += TILE_ROWS) {
 			size_t rows = end - r < TILE_ROWS ? end - r : TILE_ROWS;
 
-			multiply_tile(p->matrix, r, rows, p->x, j, vectors, p->factor, p->add, p->y,
-				      p->y_stride);
+			multiply_tile(p->matrix, r, rows, p->x, j, vectors, p->factor,
+				      p->start, p->add, p->y, p->y_stride);
 		}
 	}
 }
@@ -92,7 +98,7 @@ void matrix_multiply_shared(const struct matrix *matrix, struct vectors *x, size
 			    struct threadpool *pool)
 {
 	if (matrix->type == MATRIX_I8) {
-		struct product product = {matrix, x, count, factor, add, y, y_stride};
+		struct product product = {matrix, x, count, factor, NULL, add, y, y_stride};
 
 		encode(x, count);
 		threadpool_run(pool, multiply_codes, &product);
@@ -102,6 +108,21 @@ void matrix_multiply_shared(const struct matrix *matrix, struct vectors *x, size
 		    (blasint)matrix->rows, (blasint)matrix->columns, factor, x->values,
 		    (blasint)x->length, matrix->data, (blasint)matrix->columns,
 		    add ? 1.0f : 0.0f, y, (blasint)y_stride);
+}
+
+void matrix_multiply_from(const float *start, const struct matrix *matrix, struct vectors *x,
+			  size_t count, float *y, size_t y_stride, struct threadpool *pool)
+{
+	if (matrix->type == MATRIX_I8) {
+		struct product product = {matrix, x, count, 1.0f, start, false, y, y_stride};
+
+		encode(x, count);
+		threadpool_run(pool, multiply_codes, &product);
+		return;
+	}
+	for (size_t j = 0; j < count; j++)
+		memcpy(y + j * y_stride, start, matrix->rows * sizeof(*start));
+	matrix_multiply_shared(matrix, x, count, 1.0f, true, y, y_stride, pool);
 }
 
 void matrix_multiply(const struct matrix *matrix, struct vectors *x, size_t count,

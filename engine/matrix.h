@@ -48,14 +48,18 @@ static inline void vectors_changed(struct vectors *vectors)
 	vectors->coded = 0;
 }
 
-/* Splits the products of 8-bit matrices among the threads of `pool`, which may be
- * NULL; the result is the same. y[j × y_stride + r] = factor × Σ_k matrix[r][k] × x[j][k] for the first
- * `count` vectors, added to what stands there if `add`. */
+/* y[j × y_stride + r] = factor × Σ_k matrix[r][k] × x[j][k] for the first `count`
+ * vectors, added to what stands there if `add`. Splits the products of 8-bit matrices
+ * among the threads of `pool`, which may be NULL; the result is the same. */
 void matrix_multiply_shared(const struct matrix *matrix, struct vectors *x, size_t count,
 			    float factor, bool add, float *y, size_t y_stride,
 			    struct threadpool *pool);
 
-/* The same by the caller alone. */
+/* y[j × y_stride + r] = start[r] + Σ_k matrix[r][k] × x[j][k] likewise. */
+void matrix_multiply_from(const float *start, const struct matrix *matrix, struct vectors *x,
+			  size_t count, float *y, size_t y_stride, struct threadpool *pool);
+
+/* The first by the caller alone. */
 void matrix_multiply(const struct matrix *matrix, struct vectors *x, size_t count,
 		     float factor, bool add, float *y, size_t y_stride);
 
