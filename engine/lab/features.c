@@ -63,7 +63,24 @@ static uint64_t hash_bytes(uint64_t value, const void *data, size_t size)
 	return value;
 }
 
-/* Of everything that decides the features. */
+static uint64_t hash_entry(uint64_t value, const struct gguf_entry *entry)
+{
+	value = hash_bytes(value, entry->key, strlen(entry->key));
+	if (entry->type == GGUF_ARRAY && entry->element_type == GGUF_STRING) {
+		for (size_t i = 0; i < entry->count; i++)
+			value = hash_bytes(value, entry->value.strings[i],
+					   strlen(entry->value.strings[i]));
+		return value;
+	}
+	if (entry->type == GGUF_ARRAY)
+		return hash_bytes(value, entry->value.elements,
+				  entry->count * gguf_value_type_size(entry->element_type));
+	if (entry->type == GGUF_STRING)
+		return hash_bytes(value, entry->value.string, strlen(entry->value.string));
+	return hash_bytes(value, &entry->value.number, sizeof(entry->value.number));
+}
+
+/* Of everything that decides the features: weights, and the graph with its scales. */
 static uint64_t hash_encoder(const struct gguf *file)
 {
 	uint64_t value = 14695981039346656037u;
@@ -77,6 +94,9 @@ static uint64_t hash_encoder(const struct gguf *file)
 		value = hash_bytes(value, tensor->name, strlen(tensor->name));
 		value = hash_bytes(value, tensor->data, tensor->size);
 	}
+	for (size_t i = 0; i < gguf_entry_count(file); i++)
+		if (strncmp(gguf_entry_at(file, i)->key, "descry.encoder.", 15) == 0)
+			value = hash_entry(value, gguf_entry_at(file, i));
 	return value;
 }
 

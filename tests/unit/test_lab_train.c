@@ -239,6 +239,45 @@ static void features_are_computed_once(void **state)
 	assert_int_equal(after.st_size, (46 * 2 + 2) * (16 + 480 + 5) * 2);
 }
 
+/* How many files of features the folder holds after a model's were asked for. */
+static size_t stores_after(const uint8_t *bytes, size_t size)
+{
+	struct engine_model *model;
+	struct features *features;
+	struct engine_error error;
+	char command[160];
+	unsigned count = 0;
+	FILE *list;
+
+	write_bytes("network.gguf", bytes, size);
+	assert_trained(engine_model_open(path_of("network.gguf"), &model, &error), &error);
+	assert_trained(features_open(model, path_of("stores"), &features, &error), &error);
+	features_free(features);
+	engine_model_free(model);
+	snprintf(command, sizeof(command), "ls %s/stores/*.features | wc -l", folder);
+	list = popen(command, "r");
+	assert_non_null(list);
+	assert_int_equal(fscanf(list, "%u", &count), 1);
+	pclose(list);
+	return count;
+}
+
+static void features_are_not_taken_from_a_network_with_other_scales(void **state)
+{
+	static const char key[] = "descry.encoder.input.mean";
+	struct small_model network = small_model_all_operators();
+	uint8_t *entry = memmem(network.bytes, network.size, key, strlen(key));
+
+	(void)state;
+	assert_int_equal(stores_after(network.bytes, network.size), 1);
+	assert_int_equal(stores_after(network.bytes, network.size), 1);
+	assert_non_null(entry);
+	/* behind the key: the types of the array and its elements, its length */
+	entry[strlen(key) + 4 + 4 + 8] ^= 1;
+	assert_int_equal(stores_after(network.bytes, network.size), 2);
+	small_model_free(&network);
+}
+
 /* What the written model says of photos and of mixtures of two, by the trainer's
  * greedy search and by the engine's. Returns how many different captions there were. */
 static size_t compare_greedy(const char *path)
@@ -573,6 +612,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_decoder_learns),
 		cmocka_unit_test(features_are_computed_once),
+		cmocka_unit_test(features_are_not_taken_from_a_network_with_other_scales),
 		cmocka_unit_test(trainer_and_engine_say_the_same),
 		cmocka_unit_test(a_seed_decides_the_run),
 		cmocka_unit_test(a_stopped_run_resumes_exactly),
