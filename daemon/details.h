@@ -13,8 +13,10 @@
  *   reasons       list of "words", "disagreement", "unfamiliar", "quality": why it
  *                 is not sure
  *   sentence      the caption itself, without what is said of its doubt
- *   sure_part     { caption, confidence }: the longest part that is sure
- *   things        list of { text, probability }: nouns that are likely anyhow
+ *   sure_part     { caption, confidence }: the longest part that is sure, doubtful nouns
+ *                 said more generally
+ *   things        list of { text, probability }: nouns that are likely anyhow; none of
+ *                 an unfamiliar picture
  *   where         list of { text, across, down, spread }: where the nouns of the
  *                 sentence are ("left", "centre", "right"; "top", "middle",
  *                 "bottom"), each only where it is at one place; spread is the

@@ -17,9 +17,6 @@
 #include <string.h>
 #include <time.h>
 
-#define THINGS 5u
-#define THING_LEAST 0.5f	/* probability from which a thing is named */
-
 struct caption_writer {
 	struct caption_writer_config config;
 	unsigned cells;
@@ -32,7 +29,7 @@ struct caption_writer {
 	struct engine_word words[LIMIT_ALTERNATIVES][LIMIT_WORDS];
 	char sentences[LIMIT_ALTERNATIVES][SENTENCE_BYTES];
 	char parts[LIMIT_ALTERNATIVES][SENTENCE_BYTES];
-	struct engine_thing things[THINGS];
+	struct engine_thing things[CONFIDENCE_THINGS];
 	enum engine_reason reasons[ENGINE_REASONS];
 };
 
@@ -163,13 +160,14 @@ static void write_part(struct caption_writer *writer, size_t number, size_t cand
 {
 	struct engine_caption *caption = &writer->captions[number];
 	const char *texts[LIMIT_WORDS];
-	part_words part = confidence_view_sure_part(writer->view, candidate,
-		sure_bound(writer, options), &caption->sure_part_confidence);
+	struct part part;
 
-	if (!part)
+	if (!confidence_view_sure_part(writer->view, candidate, sure_bound(writer, options), &part,
+				       &caption->sure_part_confidence))
 		return;
-	sentence_write(texts, part_texts(writer->config.vocabulary, hypothesis, part, texts), true,
-		       writer->parts[number]);
+	sentence_write(texts, part_texts(writer->config.vocabulary,
+					 confidence_generals(writer->config.confidence),
+					 hypothesis, &part, texts), true, writer->parts[number]);
 	caption->sure_part = writer->parts[number];
 }
 
@@ -212,7 +210,7 @@ static void write_caption(struct caption_writer *writer, size_t number, size_t c
 	};
 	if (writer->view) {
 		caption->confidence = confidence_view_caption(writer->view, candidate,
-							      CONFIDENCE_WHOLE);
+							      &PART_WHOLE);
 		caption->band = band_of(writer, options, caption->confidence);
 		if (caption->band != ENGINE_BAND_SURE &&
 		    confidence_view_allows_part(writer->view, caption->band))
@@ -269,24 +267,6 @@ static size_t choose(const struct caption_writer *writer, const struct hypothesi
 	return chosen;
 }
 
-static size_t find_things(struct caption_writer *writer)
-{
-	unsigned stems[4 * THINGS];
-	float probabilities[4 * THINGS];
-	size_t found = confidence_view_detected(writer->view, stems, probabilities, 4 * THINGS);
-	size_t count = 0;
-
-	for (size_t i = 0; i < found && count < THINGS; i++) {
-		const char *word = confidence_stem_word(writer->config.confidence, stems[i]);
-
-		if (probabilities[i] < THING_LEAST)
-			break;
-		if (word && lexeme_of(word).kind == LEXEME_NOUN)
-			writer->things[count++] = (struct engine_thing){ word, probabilities[i] };
-	}
-	return count;
-}
-
 /* Where the first caption's nouns are. The detector's maps tell that far better than
  * the decoder's attention does: of things named in collages of two photos attention
  * finds the side of 56%, the detector of 85%. */
@@ -314,7 +294,7 @@ static size_t find_reasons(struct caption_writer *writer, size_t candidate)
 
 	if (writer->captions[0].band == ENGINE_BAND_SURE)
 		return 0;
-	confidence_view_signals(writer->view, candidate, CONFIDENCE_WHOLE, signals);
+	confidence_view_signals(writer->view, candidate, &PART_WHOLE, signals);
 	if (signals[CONFIDENCE_QUALITY] >= 0.5f)
 		writer->reasons[count++] = ENGINE_REASON_QUALITY;
 	if (writer->unfamiliarity > 1.0f)
@@ -378,8 +358,12 @@ int caption_write(struct caption_writer *writer, const struct engine_features *f
 	if (writer->view) {
 		writer->result.unfamiliarity = writer->unfamiliarity;
 		find_places(writer, &hypotheses[picks[0]], features->grid);
-		if (confidence_view_allows_part(writer->view, ENGINE_BAND_REFUSED))
-			writer->result.thing_count = find_things(writer);
+		/* of what is unfamiliar the detector knows nothing, and a wrong word is worse
+		 * than none */
+		if (writer->unfamiliarity <= 1.0f)
+			writer->result.thing_count = confidence_view_things(writer->view,
+				confidence_parameters(writer->config.confidence)->thing,
+				writer->things);
 		writer->result.reason_count = find_reasons(writer, picks[0]);
 	}
 	writer->result.timings.generate_ms = now_ms() - started;

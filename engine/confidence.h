@@ -28,6 +28,8 @@ enum confidence_word_signal {
 	CONFIDENCE_WORD_EVIDENCE,	/* the detector's logit, 0 where it does not know */
 	CONFIDENCE_WORD_UNKNOWN,	/* 1 where the detector does not know the word */
 	CONFIDENCE_WORD_SCORE,		/* of its caption */
+	CONFIDENCE_WORD_BEAM,		/* share of the search's captions that support it */
+	CONFIDENCE_WORD_RARITY,		/* −log of the share of photos that it is used for */
 	CONFIDENCE_WORD_SIGNALS,
 };
 
@@ -82,6 +84,8 @@ struct confidence_parameters {
 	/* Consensus adds to a caption's score, for each content word, this weight times
 	 * what the word's confidence exceeds the bound by. */
 	float consensus_weight, consensus_bound;
+	float consensus_likeness;	/* the weight of its likeness to the others */
+	float thing;			/* probability from which a single word is said */
 };
 
 struct confidence;
@@ -97,6 +101,8 @@ int confidence_read(const struct gguf *file, const struct vocabulary *vocabulary
 		    struct engine_error *error);
 
 const struct confidence_parameters *confidence_parameters(const struct confidence *confidence);
+/* What can be said for each word of the vocabulary. */
+const part_generals *confidence_generals(const struct confidence *confidence);
 /* The commonest word of a detected stem, or NULL if the vocabulary has none. */
 const char *confidence_stem_word(const struct confidence *confidence, unsigned stem);
 
@@ -116,30 +122,32 @@ void confidence_view_photo(struct confidence_view *view, const struct engine_fea
 void confidence_view_candidates(struct confidence_view *view, const struct hypothesis *candidates,
 				size_t count);
 
-/* The candidates' numbers, best first, by consensus: the sum of score and what the
- * words' confidences exceed a bound by. What only samples said comes last. */
+/* The candidates' numbers, best first, by consensus: the sum of score, likeness and what
+ * the words' confidences exceed a bound by. What only samples said comes last. */
 void confidence_view_rank(struct confidence_view *view, unsigned *ret_order);
 
 /* For each word of a candidate its confidence, or −1 for words that are no
  * content words. */
 void confidence_view_words(struct confidence_view *view, size_t candidate, float *ret_confidences);
 
-#define CONFIDENCE_WHOLE UINT32_MAX
+/* Whether all that this part of the caption says holds. */
+float confidence_view_caption(struct confidence_view *view, size_t candidate,
+			      const struct part *part);
 
-/* Whether all that these words of the caption say holds. */
-float confidence_view_caption(struct confidence_view *view, size_t candidate, part_words part);
+/* The part of the caption that says most of those that hold with this probability: the
+ * longest, of equals that in the narrowest words. False if there is none. */
+bool confidence_view_sure_part(struct confidence_view *view, size_t candidate, float least,
+			       struct part *ret_part, float *ret_confidence);
 
-/* The longest part of the caption that holds with this probability, the likelier
- * of equals; 0 if there is none. */
-part_words confidence_view_sure_part(struct confidence_view *view, size_t candidate,
-				     float least, float *ret_confidence);
+/* How much the candidate is like all of them, 0 to 1. */
+float confidence_view_likeness(struct confidence_view *view, size_t candidate);
 
 /* What the two are computed from, for the fit. The words' signals are those of
  * content words in order; returns how many. */
 size_t confidence_view_word_signals(struct confidence_view *view, size_t candidate,
 				    float ret_signals[][CONFIDENCE_WORD_SIGNALS]);
-void confidence_view_signals(struct confidence_view *view, size_t candidate, part_words part,
-			     float ret_signals[CONFIDENCE_SIGNALS]);
+void confidence_view_signals(struct confidence_view *view, size_t candidate,
+			     const struct part *part, float ret_signals[CONFIDENCE_SIGNALS]);
 
 /* How usual the features are: logarithms of their distance along the axes, of
  * that across them, of the number of words that the detector expects, and of
@@ -167,8 +175,10 @@ float confidence_view_probe(const struct confidence_view *view, unsigned probe);
 bool confidence_view_map(const struct confidence_view *view, const float *grid, unsigned word,
 			 float *ret_map);
 
-/* The detector's stems that it finds likeliest, best first. */
-size_t confidence_view_detected(const struct confidence_view *view, unsigned *ret_stems,
-				float *ret_probabilities, size_t count);
+/* The nouns that the detector finds at least so likely, likeliest first, without such as
+ * others say already. */
+#define CONFIDENCE_THINGS 5u
+size_t confidence_view_things(const struct confidence_view *view, float least,
+			      struct engine_thing ret_things[CONFIDENCE_THINGS]);
 
 #endif

@@ -284,8 +284,9 @@ struct engine_caption {
 	 * band it falls in; −1 and UNSURE for models without confidence. */
 	float confidence;
 	enum engine_band band;
-	/* Of a caption that is not sure: the longest part of it that is, as a sentence,
-	 * and its confidence; NULL if there is none. */
+	/* Of a caption that is not sure: the longest part of it that is, as a sentence, its
+	 * nouns said more generally where they are doubtful ("A person is standing." of "A
+	 * young girl is standing on a rock."), and its confidence; NULL if there is none. */
 	const char *sure_part;
 	float sure_part_confidence;
 };

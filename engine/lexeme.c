@@ -180,35 +180,45 @@ static const char *const irregular[][2] = {
 	{ "wove", "weave" }, { "woven", "weave" }, { "written", "write" },
 };
 
-/* Stems of a kind, then the stem that they support. */
+/* Stems of a kind, then the stem that they support, then what can be said for a noun of
+ * the kind, one and many; the wider kinds first. */
 static const struct {
 	const char *general;
 	const char *special;	/* blank-separated, blanks at both ends */
+	const char *one, *many;	/* or NULL */
 } kinds[] = {
 	{ "person", " man woman boi girl child babi toddler player skier snowboarder surfer "
 	  "skateboarder biker rider skater swimmer climber runner worker chef cowboi "
 	  "teenager adult fisherman policeman fireman motorcyclist hiker dancer musician "
 	  "batter pitcher catcher goali soldier coupl crowd group team officer farmer mal "
-	  "femal brid groom wrestler athlet performer pedestrian " },
-	{ "child", " boi girl babi toddler " },
-	{ "adult", " man woman " },
+	  "femal brid groom wrestler athlet performer pedestrian ", "person", "people" },
+	{ "child", " boi girl babi toddler ", "child", "children" },
+	{ "adult", " man woman ", NULL, NULL },
 	{ "animal", " dog cat hors cow sheep bird bear elephant giraff zebra lion duck goat puppi "
-	  "kitten monkei squirrel lamb poni goos deer greyhound poodl colli terrier " },
+	  "kitten monkei squirrel lamb poni goos deer greyhound poodl colli terrier ",
+	  "animal", "animals" },
 	{ "dog", " puppi poodl terrier greyhound colli labrador huski retriever dachshund pug "
-	  "dalmatian shepherd " },
-	{ "cat", " kitten " },
-	{ "bird", " duck goos owl parrot pigeon seagul swan penguin chicken " },
-	{ "vehicl", " car truck bus van motorcycl train boat jeep suv taxi bik tractor " },
-	{ "boat", " cano kayak sailboat ship raft ferri yacht rowboat " },
-	{ "bal", " basketbal footbal basebal softbal volleybal " },
-	{ "water", " ocean lak river sea pool stream pond wav " },
+	  "dalmatian shepherd ", "dog", "dogs" },
+	{ "cat", " kitten ", "cat", "cats" },
+	{ "bird", " duck goos owl parrot pigeon seagul swan penguin chicken ", "bird", "birds" },
+	{ "vehicl", " car truck bus van motorcycl train boat jeep suv taxi bik tractor ",
+	  "vehicle", "vehicles" },
+	{ "boat", " cano kayak sailboat ship raft ferri yacht rowboat ", "boat", "boats" },
+	{ "bal", " basketbal footbal basebal softbal volleybal ", NULL, NULL },
+	{ "water", " ocean lak river sea pool stream pond wav ", NULL, NULL },
 	{ "food", " pizza sandwich cak salad bread fruit vegetabl meal meat chees hotdog doughnut "
-	  "broccoli ric soup pasta dessert " },
-	{ "hat", " cap helmet beani " },
-	{ "tre", " palm " },
-	{ "street", " road " },
-	{ "road", " street highwai " },
+	  "broccoli ric soup pasta dessert ", NULL, NULL },
+	{ "hat", " cap helmet beani ", NULL, NULL },
+	{ "tre", " palm ", NULL, NULL },
+	{ "street", " road ", NULL, NULL },
+	{ "road", " street highwai ", NULL, NULL },
 };
+
+/* Of the kinds' nouns: such as stand for many or beside another noun, plurals that no
+ * rule tells, and words that do not say how many. */
+static const char *const collectives[] = { "couple", "crowd", "female", "group", "male", "team" };
+static const char *const plurals[] = { "children", "geese", "men", "people" };
+static const char *const unnumbered[] = { "deer", "sheep" };
 
 static bool is_sorted(const char *const *table, size_t count, size_t step)
 {
@@ -224,6 +234,7 @@ bool lexeme_tables_are_sorted(void)
 #define IS_SORTED(table) is_sorted(table, sizeof(table) / sizeof(*(table)), 1)
 	return IS_SORTED(function_words) && IS_SORTED(descriptions) && IS_SORTED(colours) &&
 		IS_SORTED(numbers) && IS_SORTED(nouns_in_ing) && IS_SORTED(verbs) &&
+		IS_SORTED(collectives) && IS_SORTED(plurals) && IS_SORTED(unnumbered) &&
 		is_sorted(&irregular[0][0], sizeof(irregular) / sizeof(*irregular), 2);
 #undef IS_SORTED
 }
@@ -359,4 +370,27 @@ bool lexeme_is_general(const struct lexeme *lexeme)
 			return true;
 	}
 	return false;
+}
+
+size_t lexeme_generals(const char *word, const char *ret_words[LEXEME_GENERALS])
+{
+	struct lexeme said = lexeme_of(word);
+	size_t length = strlen(word), count = 0;
+	bool many;
+
+	if (said.kind != LEXEME_NOUN || STANDS_IN(collectives, word) ||
+	    STANDS_IN(unnumbered, word))
+		return 0;
+	many = STANDS_IN(plurals, word) || ends_in(word, length, "men") ||
+		(ends_in(word, length, "s") && !ends_in(word, length, "us"));
+	for (size_t i = sizeof(kinds) / sizeof(*kinds); i-- > 0 && count < LEXEME_GENERALS;) {
+		struct lexeme general;
+
+		if (!kinds[i].one)
+			continue;
+		general = lexeme_of(kinds[i].one);
+		if (strcmp(general.stem, said.stem) != 0 && lexeme_supports(&said, &general))
+			ret_words[count++] = many ? kinds[i].many : kinds[i].one;
+	}
+	return count;
 }

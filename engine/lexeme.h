@@ -9,6 +9,7 @@
 #define ENGINE_LEXEME_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 enum lexeme_kind {
 	LEXEME_FUNCTION,	/* grammar and place: "the", "with", "front" */
@@ -38,6 +39,11 @@ bool lexeme_supports(const struct lexeme *said, const struct lexeme *general);
 
 /* Whether other words than itself support it. */
 bool lexeme_is_general(const struct lexeme *lexeme);
+
+/* Words that say less than this noun but fit where it stands, the narrowest first:
+ * "child" and "person" for "girl", "people" for "men". Returns how many. */
+#define LEXEME_GENERALS 2u
+size_t lexeme_generals(const char *word, const char *ret_words[LEXEME_GENERALS]);
 
 /* For the tests: the searches need it. */
 bool lexeme_tables_are_sorted(void);

@@ -4,6 +4,11 @@
  * follows a preposition or "is" can go with it if a noun or verb stands before;
  * a preposition with its noun can go from the middle; a colour can go before its
  * noun. "of" binds too closely ("a group of people") and is never cut at.
+ *
+ * Then nouns are said more generally, one or more of them. Nouns right before such a one
+ * belong to it and go ("a baseball player" is a person), and one right behind forbids it
+ * ("a train station" is no vehicle). Nothing is said twice so: "a man and a woman" may
+ * become "a person", but not "a person and a woman".
  */
 #include "engine/part.h"
 
@@ -25,6 +30,7 @@ static const char *const clauses[] = { "and", "are", "as", "is", "that", "which"
 
 struct words {
 	const struct vocabulary *vocabulary;
+	const part_generals *generals;
 	const struct hypothesis *caption;
 };
 
@@ -64,25 +70,42 @@ static bool is_determiner(const struct words *words, unsigned i)
 			 vocabulary_word(words->vocabulary, words->caption->words[i]));
 }
 
-/* Two words or more, the last of them a noun or verb. */
-static void add(const struct words *words, part_words part, part_words *parts, size_t *count)
+static uint32_t whole(const struct words *words)
 {
-	part_words whole = (part_words)((UINT64_C(1) << words->caption->count) - 1);
+	return (uint32_t)((UINT64_C(1) << words->caption->count) - 1);
+}
+
+static bool is_same(const struct part *a, const struct part *b)
+{
+	return a->words == b->words && memcmp(a->general, b->general, sizeof(a->general)) == 0;
+}
+
+/* Two words or more, the last of them a noun or verb. */
+static void add(const struct words *words, const struct part *part, struct part *parts,
+		size_t *count)
+{
+	const struct part all = { .words = whole(words) };
 	unsigned last;
 
-	if (*count == PARTS_MAX || part == whole || __builtin_popcount(part) < 2)
+	if (*count == PARTS_MAX || is_same(part, &all) || __builtin_popcount(part->words) < 2)
 		return;
-	last = 31u - (unsigned)__builtin_clz(part);
+	last = 31u - (unsigned)__builtin_clz(part->words);
 	if (kind(words, last) < LEXEME_VERB || opens(words, last))
 		return;
 	for (size_t i = 0; i < *count; i++) {
-		if (parts[i] == part)
+		if (is_same(&parts[i], part))
 			return;
 	}
-	parts[(*count)++] = part;
+	parts[(*count)++] = *part;
 }
 
-static void cut_ends(const struct words *words, part_words *parts, size_t *count)
+static void add_words(const struct words *words, uint32_t kept, struct part *parts,
+		      size_t *count)
+{
+	add(words, &(struct part){ .words = kept }, parts, count);
+}
+
+static void cut_ends(const struct words *words, struct part *parts, size_t *count)
 {
 	for (unsigned i = 2; i < words->caption->count; i++) {
 		unsigned end = i;
@@ -91,12 +114,12 @@ static void cut_ends(const struct words *words, part_words *parts, size_t *count
 			continue;
 		while (end > 0 && kind(words, end - 1) < LEXEME_COLOUR)
 			end--;
-		add(words, (1u << end) - 1, parts, count);
+		add_words(words, (1u << end) - 1, parts, count);
 	}
 }
 
 /* Takes a preposition and its noun from the middle of a part. */
-static void cut_middle(const struct words *words, part_words part, part_words *parts,
+static void cut_middle(const struct words *words, uint32_t part, struct part *parts,
 		       size_t *count)
 {
 	for (unsigned i = 2; i + 1 < words->caption->count; i++) {
@@ -112,50 +135,165 @@ static void cut_middle(const struct words *words, part_words part, part_words *p
 			continue;
 		while (end < words->caption->count && kind(words, end) == LEXEME_NOUN)
 			end++;
-		add(words, part & ~(((1u << end) - 1) & ~((1u << i) - 1)), parts, count);
+		add_words(words, part & ~(((1u << end) - 1) & ~((1u << i) - 1)), parts, count);
 	}
 }
 
-static void cut_colours(const struct words *words, part_words part, part_words *parts,
+static void cut_colours(const struct words *words, uint32_t part, struct part *parts,
 			size_t *count)
 {
 	for (unsigned i = 0; i + 1 < words->caption->count; i++) {
 		if (part >> i & 1 && part >> (i + 1) & 1 && kind(words, i) == LEXEME_COLOUR &&
 		    kind(words, i + 1) >= LEXEME_VERB)
-			add(words, part & ~(1u << i), parts, count);
+			add_words(words, part & ~(1u << i), parts, count);
 	}
 }
 
-size_t part_find(const struct vocabulary *vocabulary, const struct hypothesis *caption,
-		 part_words ret_parts[PARTS_MAX])
+/* --- More general words ----------------------------------------------------------- */
+
+void part_generals_find(const struct vocabulary *vocabulary, unsigned word,
+			part_generals ret_generals)
 {
-	const struct words words = { vocabulary, caption };
-	part_words whole = (part_words)((UINT64_C(1) << caption->count) - 1);
+	const char *texts[LEXEME_GENERALS];
+	size_t count = lexeme_generals(vocabulary_word(vocabulary, word), texts), found = 0;
+
+	memset(ret_generals, 0, sizeof(part_generals));
+	for (size_t i = 0; i < count; i++) {
+		unsigned general = vocabulary_find(vocabulary, texts[i]);
+
+		if (general >= VOCABULARY_FIRST_WORD)
+			ret_generals[found++] = general;
+	}
+}
+
+unsigned part_level(const struct part *part, unsigned word)
+{
+	for (unsigned level = 0; level < LEXEME_GENERALS; level++) {
+		if (part->general[level] >> word & 1)
+			return level + 1;
+	}
+	return 0;
+}
+
+unsigned part_vagueness(const struct part *part)
+{
+	unsigned sum = 0;
+
+	for (unsigned level = 0; level < LEXEME_GENERALS; level++)
+		sum += (level + 1) * (unsigned)__builtin_popcount(part->general[level]);
+	return sum;
+}
+
+/* Says a noun of the part more generally; false if it cannot be. */
+static bool generalise(const struct words *words, unsigned noun, unsigned level,
+		       struct part *part)
+{
+	const struct hypothesis *caption = words->caption;
+
+	if (!(part->words >> noun & 1) || kind(words, noun) != LEXEME_NOUN ||
+	    words->generals[caption->words[noun]][level] == 0)
+		return false;
+	if (noun + 1 < caption->count && part->words >> (noun + 1) & 1 &&
+	    kind(words, noun + 1) == LEXEME_NOUN)
+		return false;
+	part->general[level] |= 1u << noun;
+	for (unsigned i = noun; i-- > 0 && kind(words, i) == LEXEME_NOUN;)
+		part->words &= ~(1u << i);
+	for (unsigned i = 0; i < LEXEME_GENERALS; i++)
+		part->general[i] &= part->words;
+	return true;
+}
+
+static const struct lexeme *said_at(const struct words *words, const struct part *part,
+				    unsigned word)
+{
+	unsigned level = part_level(part, word), number = words->caption->words[word];
+
+	return vocabulary_lexeme(words->vocabulary,
+				 level > 0 ? words->generals[number][level - 1] : number);
+}
+
+/* Whether a more general word says once more what another noun says, "of" aside: a group
+ * of people is one thing. */
+static bool repeats(const struct words *words, const struct part *part)
+{
+	for (unsigned i = 0; i < words->caption->count; i++) {
+		if (!(part->words >> i & 1) || part_level(part, i) == 0)
+			continue;
+		for (unsigned k = 0; k < words->caption->count; k++) {
+			if (k == i || !(part->words >> k & 1) || kind(words, k) != LEXEME_NOUN ||
+			    (k + 2 <= i && strcmp(vocabulary_word(words->vocabulary,
+					words->caption->words[k + 1]), "of") == 0))
+				continue;
+			if (lexeme_supports(said_at(words, part, k), said_at(words, part, i)))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* All ways to say the part's nouns from `noun` on; one that leaves all as they are is
+ * known already. */
+static void add_general(const struct words *words, const struct part *part, unsigned noun,
+			struct part *parts, size_t *count)
+{
+	while (noun < words->caption->count && kind(words, noun) != LEXEME_NOUN)
+		noun++;
+	if (noun >= words->caption->count) {
+		if (part_vagueness(part) > 0 && !repeats(words, part))
+			add(words, part, parts, count);
+		return;
+	}
+	add_general(words, part, noun + 1, parts, count);
+	for (unsigned level = 0; level < LEXEME_GENERALS; level++) {
+		struct part general = *part;
+
+		if (generalise(words, noun, level, &general))
+			add_general(words, &general, noun + 1, parts, count);
+	}
+}
+
+size_t part_find(const struct vocabulary *vocabulary, const part_generals *generals,
+		 const struct hypothesis *caption, struct part ret_parts[PARTS_MAX])
+{
+	const struct words words = { vocabulary, generals, caption };
+	const struct part all = { .words = whole(&words) };
 	size_t count = 0, found;
 
 	cut_ends(&words, ret_parts, &count);
 	found = count;
-	cut_middle(&words, whole, ret_parts, &count);
+	cut_middle(&words, all.words, ret_parts, &count);
 	for (size_t i = 0; i < found; i++)
-		cut_middle(&words, ret_parts[i], ret_parts, &count);
+		cut_middle(&words, ret_parts[i].words, ret_parts, &count);
 	found = count;
-	cut_colours(&words, whole, ret_parts, &count);
+	cut_colours(&words, all.words, ret_parts, &count);
 	for (size_t i = 0; i < found; i++)
-		cut_colours(&words, ret_parts[i], ret_parts, &count);
+		cut_colours(&words, ret_parts[i].words, ret_parts, &count);
+	found = count;
+	if (generals)
+		add_general(&words, &all, 0, ret_parts, &count);
+	for (size_t i = 0; generals && i < found; i++) {
+		const struct part cut = ret_parts[i];
+
+		add_general(&words, &cut, 0, ret_parts, &count);
+	}
 	return count;
 }
 
-size_t part_texts(const struct vocabulary *vocabulary, const struct hypothesis *caption,
-		  part_words part, const char *ret_texts[LIMIT_WORDS])
+size_t part_texts(const struct vocabulary *vocabulary, const part_generals *generals,
+		  const struct hypothesis *caption, const struct part *part,
+		  const char *ret_texts[LIMIT_WORDS])
 {
 	size_t count = 0, article = SIZE_MAX;
 
 	for (unsigned i = 0; i < caption->count; i++) {
-		const char *text = vocabulary_word(vocabulary, caption->words[i]);
+		unsigned level = part_level(part, i), word = caption->words[i];
+		const char *text = vocabulary_word(vocabulary,
+						   level > 0 ? generals[word][level - 1] : word);
 
-		if (!(part >> i & 1))
+		if (!(part->words >> i & 1))
 			continue;
-		if (article + 1 == count && i > 0 && !(part >> (i - 1) & 1))
+		if (article + 1 == count && i > 0 && (level > 0 || !(part->words >> (i - 1) & 1)))
 			ret_texts[article] = strchr("aeiou", text[0]) ? "an" : "a";
 		if (strcmp(text, "a") == 0 || strcmp(text, "an") == 0)
 			article = count;

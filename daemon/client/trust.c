@@ -70,25 +70,32 @@ static void print_json(const struct lab_calibration_report *report)
 		const struct lab_calibration_source *s = &report->sources[i];
 
 		json_array_append_new(sources, json_pack(
-			"{s:s, s:o, s:o, s:o, s:o, s:f, s:f, s:[f, f], s:[f, f], s:[I, I, I], s:[f, f, f], s:f}",
+			"{s:s, s:o, s:o, s:o, s:o, s:f, s:f, s:f, s:I, s:I, s:I, s:I, s:I, s:[f, f], "
+			"s:[f, f], s:[I, I, I], s:[f, f, f], s:f}",
 			"source", s->source, "before", calibration_json(&s->before), "search",
 			calibration_json(&s->search), "consensus", calibration_json(&s->consensus),
 			"spoken", calibration_json(&s->spoken), "parts", s->parts, "part_words",
-			s->part_words,
+			s->part_words, "general_parts", s->general_parts, "statements",
+			(json_int_t)s->statements, "statements_right",
+			(json_int_t)s->statements_right, "named", (json_int_t)s->named, "things",
+			(json_int_t)s->things, "things_right", (json_int_t)s->things_right,
 			"word_precision", s->plain_precision, s->precision, "cider_d",
 			s->plain_cider, s->cider, "bands", (json_int_t)s->bands[0],
 			(json_int_t)s->bands[1], (json_int_t)s->bands[2], "band_right",
 			s->band_right[0], s->band_right[1], s->band_right[2], "accepted",
 			s->accepted));
+		if (s->isotonic.captions > 0)
+			json_object_set_new(json_array_get(sources, i), "isotonic",
+					    calibration_json(&s->isotonic));
 	}
 	for (size_t i = 0; i < report->kind_count; i++) {
 		const struct lab_calibration_kind *kind = &report->kinds[i];
 
-		json_array_append_new(kinds, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I}", "kind",
+		json_array_append_new(kinds, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "kind",
 			kind->kind, "pictures", (json_int_t)kind->pictures, "by_pixels",
 			(json_int_t)kind->by_pixels, "by_features", (json_int_t)kind->by_features,
 			"doubted", (json_int_t)kind->doubted, "refused",
-			(json_int_t)kind->refused));
+			(json_int_t)kind->refused, "named", (json_int_t)kind->named));
 	}
 	for (size_t i = 0; i < report->worst_count; i++) {
 		const struct lab_calibration_caption *w = &report->worst[i];
@@ -97,9 +104,9 @@ static void print_json(const struct lab_calibration_report *report)
 			w->file_name, "caption", w->sentence, "confidence", w->confidence, "band",
 			bands[w->band], "sure_part", w->part));
 	}
-	client_print_json(json_pack("{s:o, s:o, s:o, s:f, s:f, s:f, s:f, s:I}", "sources", sources,
+	client_print_json(json_pack("{s:o, s:o, s:o, s:f, s:f, s:f, s:f, s:f, s:I}", "sources", sources,
 		"non_photos", kinds, "surest_wrong", worst, "sure", report->sure, "refused",
-		report->refused, "plain_ms", report->plain_ms, "trust_ms", report->trust_ms,
+		report->refused, "thing", report->thing, "plain_ms", report->plain_ms, "trust_ms", report->trust_ms,
 		"detector_words", (json_int_t)report->stems));
 }
 
@@ -126,8 +133,14 @@ static void print_text(const struct lab_calibration_report *report)
 		print_calibration("After, the search's captions", &s->search);
 		print_calibration("After, chosen by consensus", &s->consensus);
 		print_calibration("What is spoken", &s->spoken);
-		printf("  Only a sure part is spoken of %.3f, %.1f words on average\n", s->parts,
-		       s->part_words);
+		if (s->isotonic.captions > 0)
+			printf("  With isotonic regression on top: expected calibration error %.3f\n",
+			       s->isotonic.ece);
+		printf("  A sure part is spoken of %.3f, %.1f words on average, %.3f of all with a noun "
+		       "said more generally\n", s->parts, s->part_words, s->general_parts);
+		printf("  Said without a doubt: %zu, %zu of them right; single words for %zu photos: %zu, "
+		       "%zu of them right\n", s->statements, s->statements_right, s->named, s->things,
+		       s->things_right);
 		printf("  Content words right: %.3f by the search, %.3f by consensus; CIDEr-D %.4f and "
 		       "%.4f\n", s->plain_precision, s->precision, s->plain_cider, s->cider);
 		printf("  Sure %zu (right %.2f), unsure %zu (%.2f), refused %zu (%.2f); not taken "
@@ -138,10 +151,11 @@ static void print_text(const struct lab_calibration_report *report)
 		const struct lab_calibration_kind *kind = &report->kinds[i];
 
 		printf("Not a photo, %s: of %zu, %zu told by pixels, %zu by features, %zu by either, %zu "
-		       "refused\n", kind->kind, kind->pictures, kind->by_pixels, kind->by_features,
-		       kind->doubted, kind->refused);
+		       "refused, %zu named\n", kind->kind, kind->pictures, kind->by_pixels,
+		       kind->by_features, kind->doubted, kind->refused, kind->named);
 	}
-	printf("Sure from %.2f, refused below %.2f.\n", report->sure, report->refused);
+	printf("Sure from %.2f, refused below %.2f, single words from %.2f.\n", report->sure,
+	       report->refused, report->thing);
 	printf("The surest wrong captions:\n");
 	for (size_t i = 0; i < report->worst_count; i++)
 		printf("  %s: %s (%.2f)\n", report->worst[i].file_name, report->worst[i].sentence,

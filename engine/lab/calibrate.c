@@ -10,6 +10,7 @@
 
 #include "engine/error.h"
 #include "engine/gguf_writer.h"
+#include "engine/lab/isotonic.h"
 
 static int extract(struct calibration *calibration, struct caption_set *set, const char *folder,
 		   uint32_t **ret_records, struct engine_error *error)
@@ -48,6 +49,8 @@ static int write_model(const struct calibration *calibration, const char *output
 	gguf_writer_set_f32(writer, "descry.confidence.refused", p->refused);
 	gguf_writer_set_f32(writer, "descry.confidence.consensus_weight", p->consensus_weight);
 	gguf_writer_set_f32(writer, "descry.confidence.consensus_bound", p->consensus_bound);
+	gguf_writer_set_f32(writer, "descry.confidence.consensus_likeness", p->consensus_likeness);
+	gguf_writer_set_f32(writer, "descry.confidence.thing", p->thing);
 	gguf_writer_add_tensor(writer, "confidence.mean", GGUF_TENSOR_F32, 1, &pool, p->mean);
 	gguf_writer_add_tensor(writer, "confidence.deviation", GGUF_TENSOR_F32, 1, &pool,
 			       p->deviation);
@@ -124,10 +127,10 @@ static int prepare(struct calibration *calibration, struct engine_error *error)
 /* What a fit needs beside. */
 static int prepare_fit(struct calibration *calibration, struct engine_error *error)
 {
-	/* Rows for all content words of all candidates of half the photos, which
-	 * are more than its captions and their parts. */
+	/* Rows for the content words of all candidates of half the photos, or for their
+	 * captions and parts. */
 	size_t rows = (calibration->photos->photo_count + 2) / 2 *
-		(LIMIT_BEAM + CONFIDENCE_CROWD) * LIMIT_WORDS;
+		((LIMIT_BEAM + CONFIDENCE_CROWD) * LIMIT_WORDS + PARTS_MAX + 2);
 	int r = captions_read(calibration->options->train, &calibration->train, error);
 
 	if (r == 0)
@@ -169,6 +172,8 @@ static int fit(struct calibration *calibration, struct engine_error *error)
 	if (r == 0)
 		r = calibration_fit_captions(calibration, error);
 	if (r == 0)
+		r = calibration_fit_isotonic(calibration, error);
+	if (r == 0)
 		r = calibration_fit_probes(calibration, error);
 	if (r == 0)
 		r = calibration_choose_bounds(calibration, error);
@@ -204,6 +209,7 @@ static void calibration_clear(struct calibration *calibration)
 	free(calibration->weights);
 	free(calibration->labels);
 	free(calibration->probes);
+	isotonic_free(calibration->isotonic);
 	free(calibration->pool);
 	free(calibration->grid);
 	free(calibration->classes);
@@ -238,6 +244,10 @@ int lab_calibrate(const struct lab_calibrate_options *options, const char *outpu
 		report->stems = calibration.parameters.stem_count;
 		report->sure = (double)calibration.parameters.sure;
 		report->refused = (double)calibration.parameters.refused;
+		report->thing = (double)calibration.parameters.thing;
+		report->consensus[0] = (double)calibration.parameters.consensus_weight;
+		report->consensus[1] = (double)calibration.parameters.consensus_bound;
+		report->consensus[2] = (double)calibration.parameters.consensus_likeness;
 		report->plain_ms = calibration.plain_ms / fmax((double)calibration.timed, 1.0);
 		report->trust_ms = calibration.crowd_ms / fmax((double)calibration.kept_count, 1.0) +
 			calibration.trust_ms / fmax((double)calibration.judged, 1.0);

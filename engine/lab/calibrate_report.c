@@ -34,6 +34,11 @@ static void write_bins(FILE *file, const struct lab_calibration *calibration)
 		calibration->error_half / (1.0 - calibration->right) : 0.0);
 }
 
+static double share(size_t part, size_t whole)
+{
+	return whole > 0 ? (double)part / (double)whole : 0.0;
+}
+
 static void write_source(FILE *file, const struct lab_calibration_source *source)
 {
 	static const char *const bands[] = { "sure", "unsure", "refused" };
@@ -45,8 +50,17 @@ static void write_source(FILE *file, const struct lab_calibration_source *source
 	write_bins(file, &source->search);
 	fprintf(file, "### After: captions chosen by consensus\n\n");
 	write_bins(file, &source->consensus);
-	fprintf(file, "### After: what is spoken\n\nOf %.3f of the captions only a sure part is "
-		"said, %.1f words on average.\n\n", source->parts, source->part_words);
+	if (source->isotonic.captions > 0)
+		fprintf(file, "Isotonic regression on top of that, fitted on the same photos: expected "
+			"calibration error %.3f, area under the risk–coverage curve %.3f.\n\n",
+			source->isotonic.ece, source->isotonic.risk_area);
+	fprintf(file, "### After: what is spoken\n\nOf %.3f of the captions a sure part is said, %.1f "
+		"words on average; in %.3f of all it says a noun more generally. Said without a doubt "
+		"before it: %zu captions or parts, %.3f of them right. Of %zu photos only single words "
+		"are said: %zu, %.3f of them right.\n\n", source->parts, source->part_words,
+		source->general_parts, source->statements,
+		share(source->statements_right, source->statements), source->named, source->things,
+		share(source->things_right, source->things));
 	write_bins(file, &source->spoken);
 	fprintf(file, "### Consensus\n\nContent words right: %.3f by the search, %.3f by consensus. "
 		"CIDEr-D: %.4f and %.4f.\n\n### Bands\n\n| Band | Captions | Right |\n|---|---|---|\n",
@@ -73,23 +87,25 @@ static void write_kinds(FILE *file, const struct lab_calibration_report *report)
 		return;
 	fprintf(file, "## Not a photo\n\nPictures of other sources than those that the probes were "
 		"fitted on. Told by pixels: the picture's quality says that it is no photo, uniform or "
-		"covered. Told by features: unfamiliarity above 1. Refused: no caption is spoken.\n\n"
-		"| Kind | Pictures | By pixels | By features | By either | Refused |\n"
-		"|---|---|---|---|---|---|\n");
+		"covered. Told by features: unfamiliarity above 1. Refused: no caption is spoken. Named: "
+		"if the caption is refused, single words are said.\n\n"
+		"| Kind | Pictures | By pixels | By features | By either | Refused | Named |\n"
+		"|---|---|---|---|---|---|---|\n");
 	for (size_t i = 0; i <= report->kind_count; i++) {
 		const struct lab_calibration_kind *kind = i < report->kind_count ?
 			&report->kinds[i] : &all;
 		double count = (double)(kind->pictures > 0 ? kind->pictures : 1);
 
-		fprintf(file, "| %s | %zu | %.3f | %.3f | %.3f | %.3f |\n", kind->kind,
+		fprintf(file, "| %s | %zu | %.3f | %.3f | %.3f | %.3f | %.3f |\n", kind->kind,
 			kind->pictures, (double)kind->by_pixels / count,
 			(double)kind->by_features / count, (double)kind->doubted / count,
-			(double)kind->refused / count);
+			(double)kind->refused / count, (double)kind->named / count);
 		all.pictures += kind->pictures;
 		all.by_pixels += kind->by_pixels;
 		all.by_features += kind->by_features;
 		all.doubted += kind->doubted;
 		all.refused += kind->refused;
+		all.named += kind->named;
 	}
 	fprintf(file, "\n");
 }
@@ -169,12 +185,16 @@ int lab_calibration_write(const struct lab_calibration_report *report, const cha
 	fprintf(file, "# How sure captions are, and how right\n\nA caption is right when every "
 		"content word of it (noun, verb, colour, number) is supported by one of the photo's "
 		"human captions. Fitted on every second photo, judged on the others, sources counting "
-		"the same in the fit. Sure from %.2f: the bound at which the "
-		"surer half of what is said, captions or sure parts of them, errs least on the fitted "
-		"half. Refused below %.2f: the "
-		"highest bound below which captions would say more wrong content words than right ones "
-		"there. The detector knows %zu words. Mean time of a caption from features: %.1f ms without confidence "
-		"and consensus, %.1f ms with them.\n\n", report->sure, report->refused, report->stems,
+		"the same in the fit. Sure from %.2f: the lowest "
+		"bound from which nine of ten statements, captions or sure parts of them, are right on "
+		"the fitted half. Refused below %.2f: the highest bound below which captions would say "
+		"more wrong content words than right ones there. Single words are said from a "
+		"probability of %.2f on: the lowest from which nine of ten are right there, of photos "
+		"that are refused. Consensus: score, plus %.2f for each content word's confidence less "
+		"%.2f, plus %.2f times the likeness to all candidates. The detector knows %zu words. Mean time of a caption from features: %.1f ms without confidence "
+		"and consensus, %.1f ms with them.\n\n", report->sure, report->refused,
+		report->thing, report->consensus[0], report->consensus[1], report->consensus[2],
+		report->stems,
 		report->plain_ms, report->trust_ms);
 	for (size_t s = 0; s < report->source_count; s++)
 		write_source(file, &report->sources[s]);

@@ -92,7 +92,7 @@ void calibration_look(struct calibration *calibration, const struct kept *kept)
 }
 
 bool calibration_is_right(const struct calibration *calibration, const struct kept *kept,
-			  unsigned candidate, part_words part)
+			  unsigned candidate, const struct part *part)
 {
 	const struct hypothesis *hypothesis = &kept->hypotheses[candidate];
 	unsigned content = 0;
@@ -101,7 +101,8 @@ bool calibration_is_right(const struct calibration *calibration, const struct ke
 		if (!lexeme_is_content(vocabulary_lexeme(calibration->model->vocabulary,
 							 hypothesis->words[k])))
 			continue;
-		if (part >> k & 1 && !(kept->supported[candidate] >> content & 1))
+		if (part->words >> k & 1 &&
+		    !(kept->supported[candidate][part_level(part, k)] >> content & 1))
 			return false;
 		content++;
 	}
@@ -114,4 +115,41 @@ unsigned calibration_choice(struct calibration *calibration)
 
 	confidence_view_rank(calibration->view, order);
 	return order[0];
+}
+
+enum engine_band calibration_band(const struct calibration *calibration, float confidence)
+{
+	const struct confidence_parameters *p = &calibration->parameters;
+	float unfamiliarity = confidence_view_unfamiliarity(calibration->view);
+
+	if (confidence < p->refused || (p->strange > 0.0f && unfamiliarity > p->strange))
+		return ENGINE_BAND_REFUSED;
+	return confidence < p->sure || unfamiliarity > 1.0f ? ENGINE_BAND_UNSURE :
+		ENGINE_BAND_SURE;
+}
+
+size_t calibration_things(struct calibration *calibration, const struct kept *kept, float least,
+			  struct calibration_thing ret_things[CONFIDENCE_THINGS])
+{
+	unsigned choice = calibration_choice(calibration);
+	float confidence = confidence_view_caption(calibration->view, choice, &PART_WHOLE);
+	struct engine_thing things[CONFIDENCE_THINGS];
+	struct part part;
+	size_t count;
+
+	if (calibration_band(calibration, confidence) != ENGINE_BAND_REFUSED ||
+	    confidence_view_unfamiliarity(calibration->view) > 1.0f ||
+	    confidence_view_sure_part(calibration->view, choice, calibration->parameters.sure,
+				      &part, &confidence))
+		return 0;
+	count = confidence_view_things(calibration->view, least, things);
+	for (size_t i = 0; i < count; i++) {
+		struct lexeme lexeme = lexeme_of(things[i].text);
+
+		ret_things[i] = (struct calibration_thing){
+			things[i].probability,
+			detector_supports(&calibration->photos->photos[kept->photo], &lexeme),
+		};
+	}
+	return count;
 }

@@ -28,8 +28,9 @@ struct kept {
 	size_t count, photo;		/* number in the caption set */
 	uint32_t record;
 	struct engine_quality quality;
-	/* by hypothesis, bit i: content word i is supported */
-	uint32_t *supported;
+	/* by hypothesis, bit i: content word i is supported, as it stands or said in its
+	 * first, second … more general word */
+	uint32_t (*supported)[1 + LEXEME_GENERALS];
 };
 
 /* What is said of a photo, and how it stands. */
@@ -39,7 +40,7 @@ struct judged {
 	double confidence;
 	bool right;
 	enum engine_band band;		/* of captions chosen by consensus */
-	part_words part;		/* said for sure where the whole is not, or 0 */
+	struct part part;		/* said for sure where the whole is not, or no words */
 };
 
 struct calibration {
@@ -61,6 +62,7 @@ struct calibration {
 	bool *labels;
 	float source_weights[LAB_EVAL_SOURCES_MAX];
 	float *probes;
+	struct isotonic *isotonic;	/* of captions' confidences; NULL where nothing is fitted */
 	struct lab_calibration_report *report;
 	double plain_ms, crowd_ms, trust_ms;	/* sums, over these counts: */
 	size_t timed, judged;			/* plain, trust; crowd: kept_count */
@@ -86,7 +88,21 @@ void calibration_look(struct calibration *calibration, const struct kept *kept);
 unsigned calibration_choice(struct calibration *calibration);
 /* Whether all that these words of the caption say is supported. */
 bool calibration_is_right(const struct calibration *calibration, const struct kept *kept,
-			  unsigned candidate, part_words part);
+			  unsigned candidate, const struct part *part);
+
+/* As the engine's: confidence says little of what is no photo. */
+enum engine_band calibration_band(const struct calibration *calibration, float confidence);
+
+/* A single word that is said where no sentence is. */
+struct calibration_thing {
+	float probability;
+	bool right;
+};
+
+/* Those of the photo that the view looks at, of at least this probability; none unless
+ * its caption is refused and has no sure part. */
+size_t calibration_things(struct calibration *calibration, const struct kept *kept, float least,
+			  struct calibration_thing ret_things[CONFIDENCE_THINGS]);
 
 /* Searches the captions of every photo that `calibration` has features of, or
  * only those that are judged. */
@@ -107,6 +123,8 @@ bool calibration_looks_strange(const struct engine_quality *quality);
 int calibration_measure_quality(const char *folder, const char *name,
 				struct engine_quality *ret_quality, struct engine_error *error);
 int calibration_fit_captions(struct calibration *calibration, struct engine_error *error);
+/* What the logistic model of captions is compared with. */
+int calibration_fit_isotonic(struct calibration *calibration, struct engine_error *error);
 
 /* Chooses the bounds of the bands on the fitted half. */
 int calibration_choose_bounds(struct calibration *calibration, struct engine_error *error);

@@ -1,107 +1,83 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * calibration_bounds.c: where the bands end, by two rules that a listener can be
- * told. Sure: the bound at which the surer half of what is said errs least, be it
- * whole captions or the sure parts of others; with a low bound long parts are said
- * that do not hold, with a high one too few photos have a part at all. Refused: the
- * highest bound below which captions, though worded as doubtful, would have more
- * wrong content words than right ones. Both on the fitted half, sources of photos
+ * calibration_bounds.c: from where on things are said, by rules that a listener can be
+ * told. Sure: the lowest bound from which nine of ten statements are right, be they whole
+ * captions or the sure parts of others. Refused: the highest bound below which captions,
+ * though worded as doubtful, would have more wrong content words than right ones. Single
+ * words: the lowest probability from which nine of ten are right, of photos that are
+ * refused and of which nothing else is said. All on the fitted half, sources of photos
  * counting the same.
  */
 #include "engine/lab/calibration.h"
 
 #include <math.h>
-#include <stdlib.h>
-
-#include "engine/error.h"
 
 #define SURE_LEAST 0.5f
-#define SURE_STEPS 31u		/* to 0.8 */
+#define SURE_STEPS 46u		/* to 0.95 */
+#define SURE_RIGHT 0.9
 #define REFUSED_STEPS 51u	/* 0 to 0.5 */
 #define REFUSED_RIGHT 0.5
+#define THING_LEAST 0.5f
+#define THING_STEPS 46u		/* to 0.95 */
+#define THING_RIGHT 0.9
 #define STEP 0.01f
 
-/* What is said of a photo. */
-struct said {
-	float confidence;
-	bool right;
+/* Weights of what is said from a bound on, and of what is right of it. */
+struct tally {
+	double said, right;
 };
 
-static int surer(const void *a, const void *b)
+/* The lowest step from which on the share is reached, the last if there is none. */
+static unsigned lowest(const struct tally *tallies, unsigned steps, double share)
 {
-	float first = ((const struct said *)a)->confidence;
-	float second = ((const struct said *)b)->confidence;
+	unsigned at = 0;
 
-	return (first < second) - (first > second);
+	while (at + 1 < steps && tallies[at].right < share * tallies[at].said)
+		at++;
+	return at;
+}
+
+static double weight_of(struct calibration *calibration, const struct kept *kept)
+{
+	return (double)calibration->source_weights[calibration_source(calibration, kept)];
 }
 
 /* Of the photo that the view looks at. */
-static struct said say(struct calibration *calibration, const struct kept *kept, float bound)
+static void state(struct calibration *calibration, const struct kept *kept, float bound,
+		  struct tally *tally)
 {
 	unsigned choice = calibration_choice(calibration);
-	struct said said = {
-		.confidence = confidence_view_caption(calibration->view, choice, CONFIDENCE_WHOLE),
-	};
-	part_words part = 0;
+	struct part part = PART_WHOLE;
+	float confidence = confidence_view_caption(calibration->view, choice, &part);
 
-	if (said.confidence < bound)
-		part = confidence_view_sure_part(calibration->view, choice, bound,
-						 &said.confidence);
-	said.right = calibration_is_right(calibration, kept, choice,
-					  part ? part : CONFIDENCE_WHOLE);
-	return said;
+	if (confidence < bound && !confidence_view_sure_part(calibration->view, choice, bound,
+							     &part, &confidence))
+		return;
+	tally->said += weight_of(calibration, kept);
+	if (calibration_is_right(calibration, kept, choice, &part))
+		tally->right += weight_of(calibration, kept);
 }
 
-/* Adds to each step's error that of the surer half of a source's photos. `said` has
- * room for all steps of all kept photos. */
-static void add_errors(struct calibration *calibration, size_t source, struct said *said,
-		       double *errors)
+static void choose_sure(struct calibration *calibration)
 {
-	size_t count = 0, room = calibration->kept_count;
+	struct tally tallies[SURE_STEPS] = {0};
 
 	for (size_t j = 0; j < calibration->kept_count; j++) {
 		const struct kept *kept = &calibration->kept[j];
 
-		if (!calibration_is_fitted(kept) || calibration_source(calibration, kept) != source)
+		if (!calibration_is_fitted(kept))
 			continue;
 		calibration_look(calibration, kept);
 		for (unsigned i = 0; i < SURE_STEPS; i++)
-			said[i * room + count] = say(calibration, kept,
-						     SURE_LEAST + STEP * (float)i);
-		count++;
+			state(calibration, kept, SURE_LEAST + STEP * (float)i, &tallies[i]);
 	}
-	for (unsigned i = 0; i < SURE_STEPS && count > 1; i++) {
-		size_t wrong = 0;
-
-		qsort(said + i * room, count, sizeof(*said), surer);
-		for (size_t k = 0; k < count / 2; k++)
-			wrong += !said[i * room + k].right;
-		errors[i] += (double)wrong / (double)(count / 2);
-	}
-}
-
-static int choose_sure(struct calibration *calibration, struct engine_error *error)
-{
-	struct said *said = calloc(SURE_STEPS * (calibration->kept_count + 1), sizeof(*said));
-	double errors[SURE_STEPS] = {0};
-	unsigned best = 0;
-
-	if (!said)
-		return engine_fail_memory(error);
-	for (size_t s = 0; s < calibration->report->source_count; s++)
-		add_errors(calibration, s, said, errors);
-	free(said);
-	for (unsigned i = 1; i < SURE_STEPS; i++) {
-		if (errors[i] < errors[best])
-			best = i;
-	}
-	calibration->parameters.sure = SURE_LEAST + STEP * (float)best;
-	return 0;
+	calibration->parameters.sure = SURE_LEAST +
+		STEP * (float)lowest(tallies, SURE_STEPS, SURE_RIGHT);
 }
 
 static void choose_refused(struct calibration *calibration)
 {
-	double right[REFUSED_STEPS] = {0}, words[REFUSED_STEPS] = {0};
+	struct tally tallies[REFUSED_STEPS] = {0};
 	unsigned at = REFUSED_STEPS - 1;
 
 	for (size_t j = 0; j < calibration->kept_count; j++) {
@@ -114,26 +90,59 @@ static void choose_refused(struct calibration *calibration)
 			continue;
 		calibration_look(calibration, kept);
 		choice = calibration_choice(calibration);
-		weight = (double)calibration->source_weights[calibration_source(calibration, kept)];
-		confidence = confidence_view_caption(calibration->view, choice, CONFIDENCE_WHOLE);
+		weight = weight_of(calibration, kept);
+		confidence = confidence_view_caption(calibration->view, choice, &PART_WHOLE);
 		count = (double)confidence_view_word_signals(calibration->view, choice, signals);
 		for (unsigned i = 0; i < REFUSED_STEPS; i++) {
 			if (confidence >= STEP * (float)i)
 				continue;
-			words[i] += weight * count;
-			right[i] += weight * (double)__builtin_popcount(kept->supported[choice]);
+			tallies[i].said += weight * count;
+			tallies[i].right += weight *
+				(double)__builtin_popcount(kept->supported[choice][0]);
 		}
 	}
-	while (at > 0 && right[at] >= REFUSED_RIGHT * words[at])
+	while (at > 0 && tallies[at].right >= REFUSED_RIGHT * tallies[at].said)
 		at--;
 	calibration->parameters.refused = fminf(STEP * (float)at, calibration->parameters.sure);
 }
 
+static void choose_thing(struct calibration *calibration)
+{
+	struct tally tallies[THING_STEPS] = {0};
+
+	for (size_t j = 0; j < calibration->kept_count; j++) {
+		const struct kept *kept = &calibration->kept[j];
+		struct calibration_thing things[CONFIDENCE_THINGS];
+		size_t count;
+
+		if (!calibration_is_fitted(kept))
+			continue;
+		calibration_look(calibration, kept);
+		count = calibration_things(calibration, kept, THING_LEAST, things);
+		for (size_t k = 0; k < count; k++) {
+			for (unsigned i = 0; i < THING_STEPS; i++) {
+				if (things[k].probability < THING_LEAST + STEP * (float)i)
+					break;
+				tallies[i].said += weight_of(calibration, kept);
+				tallies[i].right += things[k].right ?
+					weight_of(calibration, kept) : 0.0;
+			}
+		}
+	}
+	calibration->parameters.thing = THING_LEAST +
+		STEP * (float)lowest(tallies, THING_STEPS, THING_RIGHT);
+}
+
 int calibration_choose_bounds(struct calibration *calibration, struct engine_error *error)
 {
-	int r = choose_sure(calibration, error);
+	int r;
 
-	if (r == 0)
-		choose_refused(calibration);
+	choose_sure(calibration);
+	choose_refused(calibration);
+	r = calibration_open_view(calibration, error);
+	if (r == 0) {
+		choose_thing(calibration);
+		r = calibration_open_view(calibration, error);
+	}
 	return r;
 }

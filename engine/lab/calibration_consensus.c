@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * calibration_consensus.c: how much a word's confidence weighs against the search's
- * score, and from which bound on it counts for a caption rather than against it.
- * Of a grid that pair is taken that makes most content words right on the fitted
- * half, among those that raise CIDEr-D by GAIN in every source of photos: what only
- * just does not fall on these photos falls on others.
+ * calibration_consensus.c: how much a word's confidence and a caption's likeness to the
+ * other candidates weigh against the search's score, and from which bound on a word
+ * counts for a caption rather than against it. Of a grid that setting is taken that
+ * makes most content words right on the fitted half, among those whose gain in CIDEr-D
+ * is at least its own standard error in every source of photos: what only just does not
+ * fall on these photos falls on others.
  */
 #include "engine/lab/calibration_scorer.h"
 
@@ -13,13 +14,14 @@
 
 #include "engine/error.h"
 
-#define WEIGHTS 24u
-#define BOUNDS 7u
-#define GAIN 0.005		/* of the mean CIDEr-D */
+#define WEIGHTS 8u		/* 0.01 to 1.28, doubling, and none */
+#define LIKENESSES 9u		/* 0.02 to 5.12, doubling, and none */
+#define BOUNDS 7u		/* 0.3 to 0.6 */
+#define ERRORS 1.0		/* standard errors that CIDEr-D must gain */
 
 /* A caption of the search. */
 struct choice {
-	double score, confidence, words, right, cider;
+	double score, confidence, likeness, words, right, cider;
 };
 
 struct options {
@@ -27,9 +29,13 @@ struct options {
 	size_t count, source;
 };
 
-/* Of the captions that a pair of weight and bound chooses. */
+struct setting {
+	double weight, bound, likeness;
+};
+
+/* Of the captions that a setting chooses: what CIDEr-D gains, and the squares of that. */
 struct outcome {
-	double cider[LAB_EVAL_SOURCES_MAX];
+	double gain[LAB_EVAL_SOURCES_MAX], squares[LAB_EVAL_SOURCES_MAX];
 	double right[LAB_EVAL_SOURCES_MAX], words[LAB_EVAL_SOURCES_MAX];
 	double photos[LAB_EVAL_SOURCES_MAX];
 };
@@ -49,6 +55,7 @@ static void see(struct calibration *calibration, const struct calibration_scorer
 			continue;
 		*choice = (struct choice){
 			.score = (double)kept->hypotheses[i].score,
+			.likeness = (double)confidence_view_likeness(calibration->view, i),
 			.cider = calibration_score(calibration, scorer, number, i),
 		};
 		calibration_count_words(calibration, kept, i, &choice->right, &choice->words);
@@ -59,27 +66,30 @@ static void see(struct calibration *calibration, const struct calibration_scorer
 	}
 }
 
-static struct outcome choose(const struct options *photos, size_t count, double weight,
-			     double bound)
+static struct outcome choose(const struct options *photos, size_t count,
+			     const struct setting *setting)
 {
 	struct outcome outcome = {0};
 
 	for (size_t p = 0; p < count; p++) {
 		const struct options *options = &photos[p];
 		const struct choice *best = options->choices;
-		double most = 0.0;
+		double most = 0.0, gain;
 
 		for (size_t i = 0; i < options->count; i++) {
 			const struct choice *choice = &options->choices[i];
-			double utility = choice->score +
-				weight * (choice->confidence - bound * choice->words);
+			double utility = choice->score + setting->likeness * choice->likeness +
+				setting->weight *
+				(choice->confidence - setting->bound * choice->words);
 
 			if (i == 0 || utility > most) {
 				most = utility;
 				best = choice;
 			}
 		}
-		outcome.cider[options->source] += best->cider;
+		gain = best->cider - options->choices[0].cider;
+		outcome.gain[options->source] += gain;
+		outcome.squares[options->source] += gain * gain;
 		outcome.photos[options->source]++;
 		outcome.right[options->source] += best->right;
 		outcome.words[options->source] += best->words;
@@ -88,12 +98,15 @@ static struct outcome choose(const struct options *photos, size_t count, double 
 }
 
 /* The sum of the sources' precision, or less than 0 where CIDEr-D does not gain. */
-static double worth(const struct outcome *outcome, const struct outcome *plain)
+static double worth(const struct outcome *outcome)
 {
 	double sum = 0.0;
 
 	for (size_t s = 0; s < LAB_EVAL_SOURCES_MAX; s++) {
-		if (outcome->cider[s] < plain->cider[s] + GAIN * outcome->photos[s])
+		double photos = outcome->photos[s], mean = outcome->gain[s] / fmax(photos, 1.0);
+		double variance = outcome->squares[s] / fmax(photos, 1.0) - mean * mean;
+
+		if (mean < ERRORS * sqrt(fmax(variance, 0.0) / fmax(photos, 1.0)))
 			return -1.0;
 		sum += outcome->right[s] / fmax(outcome->words[s], 1.0);
 	}
@@ -105,8 +118,9 @@ int calibration_fit_consensus(struct calibration *calibration, struct engine_err
 	struct confidence_parameters *p = &calibration->parameters;
 	struct options *photos = calloc(calibration->kept_count + 1, sizeof(*photos));
 	struct calibration_scorer scorer;
+	struct setting best = {0};
 	struct outcome plain;
-	double best, weight = 0.0003;
+	double most;
 	size_t count = 0;
 	int r;
 
@@ -122,21 +136,27 @@ int calibration_fit_consensus(struct calibration *calibration, struct engine_err
 			see(calibration, &scorer, j, &photos[count++]);
 	}
 	calibration_scorer_close(&scorer);
-	plain = choose(photos, count, 0.0, 0.0);
-	best = 0.0;
-	p->consensus_weight = 0.0f;
-	for (unsigned i = 0; i < WEIGHTS; i++, weight *= 1.5) {
-		for (unsigned k = 0; k < BOUNDS; k++) {
-			double bound = 0.3 + 0.05 * k;
-			struct outcome outcome = choose(photos, count, weight, bound);
+	plain = choose(photos, count, &best);
+	most = worth(&plain);
+	for (unsigned i = 0; i <= WEIGHTS; i++) {
+		for (unsigned k = 0; k <= LIKENESSES; k++) {
+			for (unsigned b = 0; b < BOUNDS; b++) {
+				const struct setting setting = {
+					i == 0 ? 0.0 : ldexp(0.005, (int)i), 0.3 + 0.05 * b,
+					k == 0 ? 0.0 : ldexp(0.01, (int)k),
+				};
+				const struct outcome outcome = choose(photos, count, &setting);
 
-			if (worth(&outcome, &plain) <= best)
-				continue;
-			best = worth(&outcome, &plain);
-			p->consensus_weight = (float)weight;
-			p->consensus_bound = (float)bound;
+				if (worth(&outcome) <= most)
+					continue;
+				most = worth(&outcome);
+				best = setting;
+			}
 		}
 	}
+	p->consensus_weight = (float)best.weight;
+	p->consensus_bound = (float)best.bound;
+	p->consensus_likeness = (float)best.likeness;
 	free(photos);
 	return calibration_open_view(calibration, error);
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "engine/error.h"
+#include "engine/lab/isotonic.h"
 #include "engine/lab/logistic.h"
 
 /* Makes the sources of the fitted photos count the same, however many photos each
@@ -54,7 +55,7 @@ int calibration_fit_words(struct calibration *calibration, struct engine_error *
 				memcpy(calibration->rows + rows * CONFIDENCE_WORD_SIGNALS, signals[k],
 				       sizeof(signals[k]));
 				calibration->weights[rows] = weight;
-				calibration->labels[rows++] = kept->supported[i] >> k & 1;
+				calibration->labels[rows++] = kept->supported[i][0] >> k & 1;
 			}
 		}
 	}
@@ -64,7 +65,7 @@ int calibration_fit_words(struct calibration *calibration, struct engine_error *
 }
 
 static void add_row(struct calibration *calibration, const struct kept *kept, unsigned candidate,
-		    part_words part, float weight, size_t *rows)
+		    const struct part *part, float weight, size_t *rows)
 {
 	calibration->weights[*rows] = weight *
 		calibration->source_weights[calibration_source(calibration, kept)];
@@ -139,7 +140,7 @@ int calibration_fit_captions(struct calibration *calibration, struct engine_erro
 
 	for (size_t j = 0; j < calibration->kept_count; j++) {
 		const struct kept *kept = &calibration->kept[j];
-		part_words parts[PARTS_MAX];
+		struct part parts[PARTS_MAX];
 		size_t part_count;
 		unsigned choice;
 
@@ -147,15 +148,46 @@ int calibration_fit_captions(struct calibration *calibration, struct engine_erro
 			continue;
 		calibration_look(calibration, kept);
 		choice = calibration_choice(calibration);
-		part_count = part_find(calibration->model->vocabulary, &kept->hypotheses[choice],
-				       parts);
-		add_row(calibration, kept, choice, CONFIDENCE_WHOLE, 1.0f, &rows);
+		part_count = part_find(calibration->model->vocabulary,
+				       confidence_generals(calibration->confidence),
+				       &kept->hypotheses[choice], parts);
+		add_row(calibration, kept, choice, &PART_WHOLE, 1.0f, &rows);
 		if (choice != 0)
-			add_row(calibration, kept, 0, CONFIDENCE_WHOLE, 0.5f, &rows);
+			add_row(calibration, kept, 0, &PART_WHOLE, 0.5f, &rows);
 		for (size_t i = 0; i < part_count; i++)
-			add_row(calibration, kept, choice, parts[i], 1.0f / (float)part_count, &rows);
+			add_row(calibration, kept, choice, &parts[i], 1.0f / (float)part_count, &rows);
 	}
 	logistic_fit(calibration->rows, calibration->labels, calibration->weights, rows,
 		     CONFIDENCE_SIGNALS, calibration->parameters.caption);
 	return calibration_open_view(calibration, error);
+}
+
+/* On the captions that consensus chooses, which are what it is compared on. */
+int calibration_fit_isotonic(struct calibration *calibration, struct engine_error *error)
+{
+	double *values = calloc(calibration->kept_count + 1, sizeof(*values));
+	size_t rows = 0;
+	int r;
+
+	if (!values)
+		return engine_fail_memory(error);
+	for (size_t j = 0; j < calibration->kept_count; j++) {
+		const struct kept *kept = &calibration->kept[j];
+		unsigned choice;
+
+		if (!calibration_is_fitted(kept))
+			continue;
+		calibration_look(calibration, kept);
+		choice = calibration_choice(calibration);
+		values[rows] = (double)confidence_view_caption(calibration->view, choice,
+							       &PART_WHOLE);
+		calibration->weights[rows] =
+			calibration->source_weights[calibration_source(calibration, kept)];
+		calibration->labels[rows++] = calibration_is_right(calibration, kept, choice,
+								   &PART_WHOLE);
+	}
+	r = isotonic_fit(values, calibration->labels, calibration->weights, rows,
+			 &calibration->isotonic);
+	free(values);
+	return r ? engine_fail_memory(error) : 0;
 }

@@ -12,6 +12,7 @@
 
 #include "engine/error.h"
 #include "engine/lab/calibration_scorer.h"
+#include "engine/lab/isotonic.h"
 #include "engine/sentence.h"
 
 static int surer(const void *a, const void *b)
@@ -62,17 +63,27 @@ static struct lab_calibration assess(struct judged *judged, size_t count)
 	return result;
 }
 
-/* As the engine's: confidence says little of what is no photo. */
-static enum engine_band band_of(const struct calibration *calibration, double confidence)
+/* What is said as it is, without a doubt before it. */
+static void judge_statement(struct lab_calibration_source *source, const struct judged *spoken,
+			    enum engine_band band, bool part)
 {
-	const struct confidence_parameters *p = &calibration->parameters;
-	float unfamiliarity = confidence_view_unfamiliarity(calibration->view);
+	if (band != ENGINE_BAND_SURE && !part)
+		return;
+	source->statements++;
+	source->statements_right += spoken->right;
+}
 
-	if (confidence < (double)p->refused ||
-	    (p->strange > 0.0f && unfamiliarity > p->strange))
-		return ENGINE_BAND_REFUSED;
-	return confidence < (double)p->sure || unfamiliarity > 1.0f ? ENGINE_BAND_UNSURE :
-		ENGINE_BAND_SURE;
+/* Single words, said where no sentence is. */
+static void judge_things(struct calibration *calibration, const struct kept *kept,
+			 struct lab_calibration_source *source)
+{
+	struct calibration_thing things[CONFIDENCE_THINGS];
+	size_t count = calibration_things(calibration, kept, calibration->parameters.thing, things);
+
+	source->named += count > 0;
+	source->things += count;
+	for (size_t i = 0; i < count; i++)
+		source->things_right += things[i].right;
 }
 
 /* One source; the arrays have room for every kept photo. */
@@ -99,37 +110,43 @@ static void judge_source(struct calibration *calibration, const struct calibrati
 		familiar = confidence_view_unfamiliarity(calibration->view) <= 1.0f;
 		before[count] = plain[count] = (struct judged){
 			.kept = j, .source = number,
-			.right = calibration_is_right(calibration, kept, 0, CONFIDENCE_WHOLE),
+			.right = calibration_is_right(calibration, kept, 0, &PART_WHOLE),
 		};
 		before[count].confidence = exp((double)kept->hypotheses[0].log_probability /
 					       (double)(kept->hypotheses[0].count + 1));
 		plain[count].confidence = (double)confidence_view_caption(calibration->view, 0,
-							CONFIDENCE_WHOLE);
+							&PART_WHOLE);
 		consensus[count] = (struct judged){
 			.kept = j, .source = number, .candidate = choice,
 			.confidence = (double)confidence_view_caption(calibration->view, choice,
-								      CONFIDENCE_WHOLE),
-			.right = calibration_is_right(calibration, kept, choice, CONFIDENCE_WHOLE),
+								      &PART_WHOLE),
+			.right = calibration_is_right(calibration, kept, choice, &PART_WHOLE),
 		};
-		consensus[count].band = band_of(calibration, consensus[count].confidence);
+		consensus[count].band = calibration_band(calibration,
+			(float)consensus[count].confidence);
 		spoken[count] = consensus[count];
 		if (consensus[count].band != ENGINE_BAND_SURE &&
 		    confidence_view_allows_part(calibration->view, consensus[count].band)) {
 			float confidence = 0.0f;
-			part_words part = confidence_view_sure_part(calibration->view, choice,
-				calibration->parameters.sure, &confidence);
+			struct part part;
 
-			consensus[count].part = part;
-			if (part) {
+			if (confidence_view_sure_part(calibration->view, choice,
+						      calibration->parameters.sure, &part,
+						      &confidence)) {
+				consensus[count].part = part;
 				spoken[count].confidence = (double)confidence;
 				spoken[count].right = calibration_is_right(calibration, kept, choice,
-									   part);
+									   &part);
 				source->parts++;
-				source->part_words += __builtin_popcount(part);
+				source->general_parts += part_vagueness(&part) > 0;
+				source->part_words += __builtin_popcount(part.words);
 			}
 		}
 		calibration->trust_ms += calibration_now_ms() - started;
 		calibration->judged++;
+		judge_statement(source, &spoken[count], consensus[count].band,
+				consensus[count].part.words != 0);
+		judge_things(calibration, kept, source);
 		accepted += familiar && !calibration_looks_strange(&kept->quality);
 		band = consensus[count].band;
 		source->bands[band]++;
@@ -155,8 +172,16 @@ static void judge_source(struct calibration *calibration, const struct calibrati
 	source->search = assess(plain, count);
 	source->consensus = assess(consensus, count);
 	source->spoken = assess(spoken, count);
+	if (calibration->isotonic) {
+		memcpy(plain, consensus, count * sizeof(*plain));
+		for (size_t i = 0; i < count; i++)
+			plain[i].confidence = isotonic_value(calibration->isotonic,
+							     plain[i].confidence);
+		source->isotonic = assess(plain, count);
+	}
 	if (source->parts > 0.0)
 		source->part_words /= source->parts;
+	source->general_parts /= (double)count;
 	source->parts /= (double)count;
 }
 
@@ -183,9 +208,10 @@ static void note_worst(struct calibration *calibration, const struct judged *jud
 						   hypothesis->words[k]);
 		sentence_write(words, hypothesis->count, hypothesis->ended, sentence);
 		snprintf(worst.sentence, sizeof(worst.sentence), "%.500s", sentence);
-		if (judged[i].part) {
-			sentence_write(words, part_texts(calibration->model->vocabulary, hypothesis,
-							 judged[i].part, words), true, sentence);
+		if (judged[i].part.words) {
+			sentence_write(words, part_texts(calibration->model->vocabulary,
+				confidence_generals(calibration->confidence), hypothesis,
+				&judged[i].part, words), true, sentence);
 			snprintf(worst.part, sizeof(worst.part), "%.500s", sentence);
 		}
 		if (report->worst_count < LAB_OVERCONFIDENT)

@@ -7,7 +7,8 @@
  *
  * Each probe is scaled so that the usual photo yields 0 and the bound is 1. The
  * bounds are the same quantile for each probe and the distance, so chosen that 95%
- * of the fitted photos keep within all of them and look like photos by their pixels.
+ * of the fitted photos of every source keep within all of them and look like photos by
+ * their pixels.
  */
 #include "engine/lab/calibration.h"
 
@@ -25,8 +26,8 @@
 #define STEPS 300u
 #define RATE 0.3f
 #define RIDGE 1e-4f
-#define ACCEPTED 0.95		/* of clean photos are not doubted */
-#define SPEAKABLE 0.99		/* of clean photos are described, if with doubt */
+#define ACCEPTED 0.95		/* of clean photos of every source are not doubted */
+#define SPEAKABLE 0.99		/* of them are described, if with doubt, as far as pixels allow */
 
 /* Names of a folder's entries, sorted. */
 struct listing {
@@ -206,12 +207,15 @@ struct bounds {
 	size_t photos, measures;
 	float *values, *sorted;
 	bool *strange;			/* by pixels */
+	size_t *sources;
 };
 
-/* The share of photos that keep within the quantile `share` of every measure. */
+/* The share of photos that keep within the quantile `share` of every measure, of the
+ * source where that is least. */
 static double accepted(const struct bounds *bounds, double share)
 {
-	size_t within = 0;
+	size_t within[LAB_EVAL_SOURCES_MAX] = {0}, photos[LAB_EVAL_SOURCES_MAX] = {0};
+	double least = 1.0;
 
 	for (size_t j = 0; j < bounds->photos; j++) {
 		bool fine = !bounds->strange[j];
@@ -219,9 +223,14 @@ static double accepted(const struct bounds *bounds, double share)
 		for (size_t k = 0; fine && k < bounds->measures; k++)
 			fine = bounds->values[k * bounds->photos + j] <=
 				quantile(bounds->sorted + k * bounds->photos, bounds->photos, share);
-		within += fine;
+		within[bounds->sources[j]] += fine;
+		photos[bounds->sources[j]]++;
 	}
-	return (double)within / (double)bounds->photos;
+	for (size_t s = 0; s < LAB_EVAL_SOURCES_MAX; s++) {
+		if (photos[s] > 0)
+			least = fmin(least, (double)within[s] / (double)photos[s]);
+	}
+	return least;
 }
 
 static double find_share(const struct bounds *bounds, double wanted)
@@ -279,7 +288,8 @@ static int fit_bounds(struct calibration *calibration, struct engine_error *erro
 	bounds.values = calloc(room * bounds.measures, sizeof(float));
 	bounds.sorted = calloc(room * bounds.measures, sizeof(float));
 	bounds.strange = calloc(room, sizeof(bool));
-	if (!bounds.values || !bounds.sorted || !bounds.strange) {
+	bounds.sources = calloc(room, sizeof(*bounds.sources));
+	if (!bounds.values || !bounds.sorted || !bounds.strange || !bounds.sources) {
 		r = engine_fail_memory(error);
 		goto out;
 	}
@@ -294,6 +304,7 @@ static int fit_bounds(struct calibration *calibration, struct engine_error *erro
 				confidence_view_probe(calibration->view, k);
 		bounds.values[(bounds.measures - 1) * bounds.photos + at] =
 			confidence_view_distance(calibration->view);
+		bounds.sources[at] = calibration_source(calibration, kept);
 		bounds.strange[at++] = calibration_looks_strange(&kept->quality);
 	}
 	memcpy(bounds.sorted, bounds.values, bounds.photos * bounds.measures * sizeof(float));
@@ -304,6 +315,7 @@ out:
 	free(bounds.values);
 	free(bounds.sorted);
 	free(bounds.strange);
+	free(bounds.sources);
 	return r;
 }
 
@@ -368,6 +380,7 @@ static int judge_picture(struct calibration *calibration, const char *name, uint
 	struct lab_calibration_kind *kind = kind_of(calibration->report, name);
 	const struct confidence_parameters *p = confidence_parameters(calibration->confidence);
 	struct engine_features features = { calibration->pool, NULL, NULL };
+	struct engine_thing things[CONFIDENCE_THINGS];
 	struct engine_quality quality;
 	float unfamiliarity;
 	bool strange;
@@ -384,6 +397,8 @@ static int judge_picture(struct calibration *calibration, const char *name, uint
 	kind->by_pixels += strange;
 	kind->by_features += unfamiliarity > 1.0f;
 	kind->doubted += strange || unfamiliarity > 1.0f;
+	kind->named += quality.verdict != ENGINE_QUALITY_REFUSE && unfamiliarity <= 1.0f &&
+		confidence_view_things(calibration->view, p->thing, things) > 0;
 	kind->refused += quality.verdict == ENGINE_QUALITY_REFUSE ||
 		(p->strange > 0.0f && unfamiliarity > p->strange);
 	return 0;

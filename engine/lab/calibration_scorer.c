@@ -104,6 +104,6 @@ void calibration_count_words(const struct calibration *calibration, const struct
 	for (unsigned k = 0; k < hypothesis->count; k++)
 		content += lexeme_is_content(vocabulary_lexeme(calibration->model->vocabulary,
 							       hypothesis->words[k]));
-	*right += __builtin_popcount(kept->supported[candidate]);
+	*right += __builtin_popcount(kept->supported[candidate][0]);
 	*words += content;
 }

@@ -36,6 +36,22 @@ int calibration_measure_quality(const char *folder, const char *name,
 	return r;
 }
 
+/* Sets the bit of the word and of what can be said for it, as far as people say so. */
+static void support(const struct calibration *calibration, const struct kept *kept,
+		    unsigned word, uint32_t *supported, uint32_t bit)
+{
+	const struct captioned_photo *photo = &calibration->photos->photos[kept->photo];
+	const struct vocabulary *vocabulary = calibration->model->vocabulary;
+	const uint32_t *generals = confidence_generals(calibration->confidence)[word];
+
+	if (detector_supports(photo, vocabulary_lexeme(vocabulary, word)))
+		supported[0] |= bit;
+	for (unsigned k = 0; k < LEXEME_GENERALS && generals[k] != 0; k++) {
+		if (detector_supports(photo, vocabulary_lexeme(vocabulary, generals[k])))
+			supported[1 + k] |= bit;
+	}
+}
+
 static int keep(struct calibration *calibration, struct kept *kept,
 		const struct hypothesis *hypotheses, size_t count, struct engine_error *error)
 {
@@ -66,8 +82,8 @@ static int keep(struct calibration *calibration, struct kept *kept,
 
 			if (!lexeme_is_content(lexeme))
 				continue;
-			if (detector_supports(&calibration->photos->photos[kept->photo], lexeme))
-				kept->supported[i] |= 1u << content;
+			support(calibration, kept, hypothesis->words[k], kept->supported[i],
+				1u << content);
 			content++;
 		}
 	}

@@ -288,6 +288,7 @@ struct lab_calibration_caption {
 struct lab_calibration_kind {
 	char kind[32];
 	size_t pictures, by_pixels, by_features, doubted, refused;
+	size_t named;		/* of which single words would be said */
 };
 
 #define LAB_CALIBRATION_KINDS 32u
@@ -299,10 +300,17 @@ struct lab_calibration_source {
 	/* The search's own captions with their words' mean probability, the same with
 	 * calibrated confidence, and consensus captions with it. */
 	struct lab_calibration before, search, consensus;
+	/* The same captions with the confidence that isotonic regression makes of the
+	 * logistic one; no captions where nothing was fitted. */
+	struct lab_calibration isotonic;
 	/* What is spoken: the sure part where the whole consensus caption is not sure
 	 * and has one. */
 	struct lab_calibration spoken;
 	double parts, part_words;	/* share of such, and their mean words */
+	double general_parts;		/* share of those that say a noun more generally */
+	size_t statements, statements_right;	/* what is said without a doubt before it */
+	/* Photos of which only single words are said, and these words. */
+	size_t named, things, things_right;
 	double plain_precision, precision;	/* of content words */
 	double plain_cider, cider;
 	size_t bands[3];			/* consensus captions sure, unsure, refused */
@@ -317,6 +325,8 @@ struct lab_calibration_report {
 	struct lab_calibration_caption worst[LAB_OVERCONFIDENT];
 	size_t worst_count;
 	double sure, refused;			/* bounds of the bands */
+	double thing;				/* probability from which single words are said */
+	double consensus[3];			/* weight and bound of words, weight of likeness */
 	struct lab_calibration_kind kinds[LAB_CALIBRATION_KINDS];
 	size_t kind_count;
 	double plain_ms, trust_ms;		/* mean time of a caption without and with */

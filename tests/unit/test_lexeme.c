@@ -121,9 +121,42 @@ static void test_long_words(void **state)
 	assert_int_equal(strlen(lexeme.stem), 0);
 }
 
+static void assert_generals(const char *word, const char *first, const char *second)
+{
+	const char *found[LEXEME_GENERALS];
+	size_t count = lexeme_generals(word, found);
+
+	assert_int_equal(count, (first != NULL) + (second != NULL));
+	if (first)
+		assert_string_equal(found[0], first);
+	if (second)
+		assert_string_equal(found[1], second);
+}
+
+static void test_generals(void **state)
+{
+	(void)state;
+	assert_generals("girl", "child", "person");
+	assert_generals("men", "people", NULL);
+	assert_generals("snowboarders", "people", NULL);
+	assert_generals("puppy", "dog", "animal");
+	assert_generals("ducks", "birds", "animals");
+	assert_generals("bus", "vehicle", NULL);
+	assert_generals("buses", "vehicles", NULL);
+	assert_generals("geese", "birds", "animals");
+	assert_generals("children", "people", NULL);
+	assert_generals("person", NULL, NULL);
+	/* how many is not told, or many are one */
+	assert_generals("sheep", NULL, NULL);
+	assert_generals("couple", NULL, NULL);
+	assert_generals("pizza", NULL, NULL);
+	assert_generals("running", NULL, NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_generals),
 		cmocka_unit_test(test_forms_meet),
 		cmocka_unit_test(test_words_stay_apart),
 		cmocka_unit_test(test_kinds),
