@@ -6,7 +6,6 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "engine/error.h"
 #include "engine/implicit_gemm.h"
@@ -17,10 +16,7 @@ struct prepared {
 	struct gemm_window window;
 	bool padded;
 	size_t depth;		/* input channels */
-	struct gemm_column *columns;
-	size_t column_count;
-	float *memory;
-	size_t memory_size;
+	struct f32_columns columns;
 };
 
 struct packing {
@@ -72,9 +68,9 @@ static void pack_share(void *argument, unsigned index, unsigned count)
 	const struct packing *packing = argument;
 	size_t begin, end;
 
-	threadpool_share(packing->prepared->column_count, 1, index, count, &begin, &end);
+	threadpool_share(packing->prepared->columns.count, 1, index, count, &begin, &end);
 	for (size_t c = begin; c < end; c++)
-		pack_column(packing, &packing->prepared->columns[c]);
+		pack_column(packing, &packing->prepared->columns.columns[c]);
 }
 
 static void release(void *argument)
@@ -83,16 +79,13 @@ static void release(void *argument)
 
 	if (!p)
 		return;
-	if (p->memory)
-		munmap(p->memory, p->memory_size);
-	free(p->columns);
+	f32_columns_close(&p->columns);
 	free(p);
 }
 
 static int prepare(const struct kernel_task *task, struct threadpool *pool, void **ret_prepared,
 		   struct engine_error *error)
 {
-	const struct isa *isa = isa_best();
 	const struct graph_node *node = task->node;
 	struct prepared *p = calloc(1, sizeof(*p));
 	void *weights = NULL;
@@ -107,26 +100,10 @@ static int prepare(const struct kernel_task *task, struct threadpool *pool, void
 	p->window = f32_window(task);
 	p->padded = gemm_is_padded(&p->window);
 	p->depth = task->graph->nodes[node->inputs[0]].shape.channels;
-	p->column_count = gemm_cut(isa->conv_f32, isa->conv_f32_count, pixel_count(&p->window),
-				   node->shape.channels, NULL);
-	p->columns = calloc(p->column_count, sizeof(*p->columns));
-	if (!p->columns) {
-		r = engine_fail_memory(error);
+	r = f32_columns_open(&p->columns, pixel_count(&p->window), node->shape.channels,
+			     tap_total(&p->window) * p->depth, error);
+	if (r)
 		goto fail;
-	}
-	gemm_cut(isa->conv_f32, isa->conv_f32_count, pixel_count(&p->window), node->shape.channels,
-		 p->columns);
-	p->memory_size = gemm_place(p->columns, p->column_count, tap_total(&p->window) * p->depth,
-				    NULL);
-	p->memory = mmap(NULL, p->memory_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			 -1, 0);
-	if (p->memory == MAP_FAILED) {
-		p->memory = NULL;
-		r = engine_fail_memory(error);
-		goto fail;
-	}
-	madvise(p->memory, p->memory_size, MADV_HUGEPAGE);
-	gemm_place(p->columns, p->column_count, tap_total(&p->window) * p->depth, p->memory);
 	packing = (struct packing){
 		p, ((const struct f32_weights *)weights)->weights,
 		((const struct f32_weights *)weights)->bias,
@@ -186,8 +163,8 @@ static void multiply(void *argument, unsigned index, unsigned count)
 	};
 
 	threadpool_share(run->total_cost, 1, index, count, &begin, &end);
-	for (size_t c = 0; c < p->column_count; c++) {
-		const struct gemm_column *column = &p->columns[c];
+	for (size_t c = 0; c < p->columns.count; c++) {
+		const struct gemm_column *column = &p->columns.columns[c];
 		size_t rows = column->kernel->rows, first, last;
 
 		gemm_blocks(column, pixels, begin, end, &at, &first, &last);
@@ -216,7 +193,7 @@ static void run(const struct kernel_call *call)
 		.tap_count = tap_total(w),
 		.tap_channels = p->depth,
 		.tap_columns = w->kernel_width,
-		.total_cost = gemm_cost(p->columns, p->column_count, pixel_count(w)),
+		.total_cost = gemm_cost(p->columns.columns, p->columns.count, pixel_count(w)),
 		.padding = call->scratch,
 		.taps = (const uint8_t **)(void *)((char *)call->scratch + padding_size(p)),
 	};

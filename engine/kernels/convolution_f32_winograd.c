@@ -15,7 +15,6 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "engine/error.h"
 #include "engine/implicit_gemm.h"
@@ -36,10 +35,8 @@ struct prepared {
 	/* Along each direction; 1 where nothing is done. */
 	unsigned outputs_y, outputs_x, points_y, points_x, tiles_y, tiles_x;
 	size_t depth, depth_stride;	/* input channels, the same in whole vectors */
-	struct gemm_column *columns;
-	size_t column_count, widest;
-	float *memory;
-	size_t memory_size;
+	struct f32_columns columns;
+	size_t widest;
 };
 
 struct packing {
@@ -193,9 +190,9 @@ static void pack_share(void *argument, unsigned index, unsigned count)
 	const struct packing *packing = argument;
 	size_t begin, end;
 
-	threadpool_share(packing->prepared->column_count, 1, index, count, &begin, &end);
+	threadpool_share(packing->prepared->columns.count, 1, index, count, &begin, &end);
 	for (size_t c = begin; c < end; c++)
-		pack_column(packing, &packing->prepared->columns[c]);
+		pack_column(packing, &packing->prepared->columns.columns[c]);
 }
 
 static void release(void *argument)
@@ -204,35 +201,21 @@ static void release(void *argument)
 
 	if (!p)
 		return;
-	if (p->memory)
-		munmap(p->memory, p->memory_size);
-	free(p->columns);
+	f32_columns_close(&p->columns);
 	free(p);
 }
 
 static int cut(struct prepared *p, unsigned channels, struct engine_error *error)
 {
-	const struct isa *isa = isa_best();
 	/* no rows of the last block are wasted, so the number does not matter */
 	const size_t many = 1000;
+	int r = f32_columns_open(&p->columns, many, channels, point_count(p) * p->depth, error);
 
-	p->column_count = gemm_cut(isa->conv_f32, isa->conv_f32_count, many, channels, NULL);
-	p->columns = calloc(p->column_count, sizeof(*p->columns));
-	if (!p->columns)
-		return engine_fail_memory(error);
-	gemm_cut(isa->conv_f32, isa->conv_f32_count, many, channels, p->columns);
-	for (size_t c = 0; c < p->column_count; c++)
-		if (p->columns[c].kernel->columns > p->widest)
-			p->widest = p->columns[c].kernel->columns;
-	p->memory_size = gemm_place(p->columns, p->column_count, point_count(p) * p->depth, NULL);
-	p->memory = mmap(NULL, p->memory_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			 -1, 0);
-	if (p->memory == MAP_FAILED) {
-		p->memory = NULL;
-		return engine_fail_memory(error);
-	}
-	madvise(p->memory, p->memory_size, MADV_HUGEPAGE);
-	gemm_place(p->columns, p->column_count, point_count(p) * p->depth, p->memory);
+	if (r)
+		return r;
+	for (size_t c = 0; c < p->columns.count; c++)
+		if (p->columns.columns[c].kernel->columns > p->widest)
+			p->widest = p->columns.columns[c].kernel->columns;
 	return 0;
 }
 
@@ -407,8 +390,8 @@ static void multiply(const struct run *run, size_t first_tile, size_t tiles, siz
 	const struct prepared *p = run->prepared;
 	size_t at = 0, points = point_count(p);
 
-	for (size_t c = 0; c < p->column_count; c++) {
-		const struct gemm_column *column = &p->columns[c];
+	for (size_t c = 0; c < p->columns.count; c++) {
+		const struct gemm_column *column = &p->columns.columns[c];
 		size_t first, last;
 
 		gemm_blocks(column, tiles, begin, end, &at, &first, &last);
@@ -439,7 +422,7 @@ static void run_bands(void *argument, unsigned index, unsigned count)
 		size_t tiles = end - t < run->split.band ? end - t : run->split.band;
 
 		transform(run, t, t + tiles, t, values);
-		multiply(run, t, tiles, 0, gemm_cost(p->columns, p->column_count, tiles), values,
+		multiply(run, t, tiles, 0, gemm_cost(p->columns.columns, p->columns.count, tiles), values,
 			 products, sink);
 	}
 }
@@ -483,7 +466,7 @@ static void run(const struct kernel_call *call)
 		threadpool_run(call->pool, run_bands, &run);
 		return;
 	}
-	run.total_cost = gemm_cost(p->columns, p->column_count, tile_count(p));
+	run.total_cost = gemm_cost(p->columns.columns, p->columns.count, tile_count(p));
 	threadpool_run(call->pool, run_transform, &run);
 	threadpool_run(call->pool, run_multiply, &run);
 }

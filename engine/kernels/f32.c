@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * f32.c: weights and windows for the 32-bit kernels.
+ * f32.c: weights, columns and windows for the 32-bit kernels.
  */
 #include "engine/kernels/f32.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "engine/error.h"
 
@@ -46,6 +47,35 @@ void f32_weights_release(void *prepared)
 	free(weights->widened);
 	free(weights->bias);
 	free(weights);
+}
+
+int f32_columns_open(struct f32_columns *columns, size_t pixels, unsigned channels, size_t depth,
+		     struct engine_error *error)
+{
+	const struct isa *isa = isa_best();
+	void *memory;
+
+	columns->count = gemm_cut(isa->conv_f32, isa->conv_f32_count, pixels, channels, NULL);
+	columns->columns = calloc(columns->count, sizeof(*columns->columns));
+	if (!columns->columns)
+		return engine_fail_memory(error);
+	gemm_cut(isa->conv_f32, isa->conv_f32_count, pixels, channels, columns->columns);
+	columns->size = gemm_place(columns->columns, columns->count, depth, NULL);
+	memory = mmap(NULL, columns->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		      0);
+	if (memory == MAP_FAILED)
+		return engine_fail_memory(error);
+	columns->memory = memory;
+	madvise(memory, columns->size, MADV_HUGEPAGE);
+	gemm_place(columns->columns, columns->count, depth, memory);
+	return 0;
+}
+
+void f32_columns_close(struct f32_columns *columns)
+{
+	if (columns->memory)
+		munmap(columns->memory, columns->size);
+	free(columns->columns);
 }
 
 struct gemm_window f32_window(const struct kernel_task *task)

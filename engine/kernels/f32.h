@@ -41,6 +41,20 @@ int f32_weights_prepare(const struct kernel_task *task, struct threadpool *pool,
 			void **ret_prepared, struct engine_error *error);
 void f32_weights_release(void *prepared);
 
+/* The columns of output channels that implicit GEMM packs weights for, and their
+ * memory; all zero before they are opened. */
+struct f32_columns {
+	struct gemm_column *columns;
+	size_t count;
+	float *memory;
+	size_t size;
+};
+
+/* For `pixels` at a time and `depth` weights an output channel. */
+int f32_columns_open(struct f32_columns *columns, size_t pixels, unsigned channels, size_t depth,
+		     struct engine_error *error);
+void f32_columns_close(struct f32_columns *columns);
+
 /* Of a convolution without dilation. */
 struct gemm_window f32_window(const struct kernel_task *task);
 
