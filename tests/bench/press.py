@@ -29,7 +29,6 @@ COUNT = int(sys.argv[1]) if len(sys.argv) > 1 else 10
 HOLDS = sys.argv[2:] or ["shared", "never"]
 RATE, PERIOD = 22050, 256
 SOUNDS = ("tick", "shutter", "error", "press", "pause", "resume")     # enum tts_sound
-PRESS = SOUNDS.index("press")
 ALIKE = 100     # samples that have to be those of a sound for it to be one
 
 
@@ -93,7 +92,8 @@ def known(samples, sounds):
 
 
 def listen(samples, sounds):
-    """Where the press is heard and where the first word is."""
+    """Where the first short sound is heard and where the first word is. A camera that is
+    warm may have its picture before the press has sounded; then its shutter is heard."""
     heard, at = None, 0
     while True:
         rest = np.flatnonzero(samples[at:])
@@ -103,7 +103,7 @@ def listen(samples, sounds):
         found = known(samples[at:], sounds)
         if not found:
             return heard, at
-        if found[0] == PRESS and heard is None:
+        if heard is None:
             heard = at
         at += found[1]
 
