@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * audio.c: PortAudio behind a device thread that may be abandoned.
+ * audio.c: the streams of a card behind a device thread that may be abandoned.
  *
  * The stop key decides the shape. The callback looks at one atomic flag before
  * it touches the ring; once the flag is up it hands out zeros and returns
@@ -24,25 +24,19 @@
  * when it is closed after another was opened.
  */
 #include "tts/audio.h"
+#include "tts/card.h"
 #include "tts/chime.h"
 #include "tts/ring.h"
 
-#include <alsa/asoundlib.h>
-#include <dlfcn.h>
 #include <errno.h>
-#include <pa_linux_alsa.h>
 #include <portaudio.h>
 #include <pthread.h>
-#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #define RING_SAMPLES (1u << 15)		/* 1.5 s at 22,050 Hz */
-#define BUFFERS_PER_SECOND 50		/* the callback's buffer: 20 ms */
-#define PERIODS 8			/* of the device's buffer: short ones, for a quick stop */
-#define LATENCY_SECONDS 0.1		/* less underruns on several back ends */
-#define LATENCY_SECONDS_LIMIT 0.5	/* what a device may ask for instead */
 #define OPEN_MILLISECONDS 3000
 #define STALL_MILLISECONDS 3000		/* no sample taken for so long: lost */
 #define CHIME_RATE 22050	/* the voice's: a card that takes it plays both unconverted */
@@ -51,7 +45,9 @@
 #define CLOSE_MILLISECONDS 2000
 #define ABANDONED_LIMIT 4
 
-enum request { REQUEST_NONE, REQUEST_PREPARE, REQUEST_OPEN, REQUEST_START, REQUEST_CLOSE, REQUEST_QUIT };
+enum request {
+	REQUEST_NONE, REQUEST_PREPARE, REQUEST_OPEN, REQUEST_START, REQUEST_CLOSE, REQUEST_QUIT,
+};
 enum state { STATE_CLOSED, STATE_OPEN, STATE_STARTED, STATE_FAILED };
 
 struct device {
@@ -59,23 +55,19 @@ struct device {
 	sem_t go;			/* a request waits, or the stream has ended */
 	sem_t *wake;
 	struct ring ring;
-	const char *name;		/* the audio's */
+	struct card card;
 	enum tts_hold hold;
 	struct chime *chime;
 
 	_Atomic enum request request;
 	_Atomic enum state state;
 	_Atomic bool answered;		/* the last request is done */
-	_Atomic bool in_library;	/* inside Pa_Initialize or Pa_Terminate */
 	_Atomic bool gone;		/* the thread has returned */
 
 	/* parameters and answers of a request, handed over by request and answered */
 	bool search;
 	unsigned rate;
-	char message[256];
 	PaStream *stream;
-	_Atomic bool server_gone;	/* JACK's */
-	double jack;			/* the device thread's: seconds of a JACK server's period; 0: none */
 	bool hold_due;			/* the device thread's: at rest it looks after the chime */
 	bool exclusive;			/* the device thread's: the card takes one stream only */
 
@@ -105,92 +97,6 @@ struct audio {
 	uint64_t progress;		/* the ring's read position when it last moved */
 	struct timespec progress_time;
 };
-
-/* --- PortAudio's own state: one per process ------------------------------- */
-
-static bool library_ready;	/* touched by the one live device thread only */
-
-static void quiet_alsa(const char *file, int line, const char *function, int error,
-		       const char *format, ...)
-{
-	(void)file, (void)line, (void)function, (void)error, (void)format;
-}
-
-static void quiet_jack(const char *message)
-{
-	(void)message;
-}
-
-/* ALSA, and the libjack behind its plug-in, print a page when a machine has no
- * sound card. libjack is there only where PortAudio was built with it. */
-static void quiet(void)
-{
-	static const char *const setters[] = { "jack_set_error_function",
-					       "jack_set_info_function" };
-
-	snd_lib_error_set_handler(quiet_alsa);
-	for (size_t i = 0; i < sizeof(setters) / sizeof(setters[0]); i++) {
-		void (*set)(void (*)(const char *)) = NULL;
-
-		*(void **)&set = dlsym(RTLD_DEFAULT, setters[i]);
-		if (set)
-			set(quiet_jack);
-	}
-}
-
-/*
- * Descry plays through ALSA, which reaches PulseAudio, PipeWire and JACK alike.
- * PortAudio's own way to JACK is kept shut: it asserts, and so takes the whole
- * program down, when a JACK server has gone by the time of Pa_Terminate; it
- * prints when there is none, and asking for one costs 0.15 s. PortAudio has no
- * setting for that, so the one function that it asks with is answered here for
- * the client name that it uses. ALSA's JACK plug-in is passed on, and what it does
- * not ask is asked for it: to be told when the server goes, so that a stream that
- * is held goes at once.
- */
-static _Thread_local struct device *opening;
-
-static void server_gone(void *userdata)
-{
-	struct device *device = userdata;
-
-	atomic_store(&device->server_gone, true);
-	sem_post(&device->go);
-}
-
-void *jack_client_open(const char *name, unsigned options, unsigned *status, ...);
-
-void *jack_client_open(const char *name, unsigned options, unsigned *status, ...)
-{
-	static const unsigned server_name_given = 0x04, failure = 0x01;
-	void *(*next)(const char *, unsigned, unsigned *, ...) = NULL;
-	void (*on_shutdown)(void *, void (*)(void *), void *) = NULL;
-	uint32_t (*get_buffer_size)(void *) = NULL, (*get_sample_rate)(void *) = NULL;
-	const char *server = NULL;
-	void *client;
-	va_list rest;
-
-	if (!name || strcmp(name, "PortAudio"))
-		*(void **)&next = dlsym(RTLD_NEXT, "jack_client_open");
-	if (!next) {
-		if (status)
-			*status = failure;
-		return NULL;
-	}
-	va_start(rest, status);
-	if (options & server_name_given)
-		server = va_arg(rest, const char *);
-	va_end(rest);
-	client = next(name, options, status, server);
-	*(void **)&on_shutdown = dlsym(RTLD_NEXT, "jack_on_shutdown");
-	*(void **)&get_buffer_size = dlsym(RTLD_NEXT, "jack_get_buffer_size");
-	*(void **)&get_sample_rate = dlsym(RTLD_NEXT, "jack_get_sample_rate");
-	if (client && on_shutdown && get_buffer_size && get_sample_rate && opening) {
-		opening->jack = (double)get_buffer_size(client) / get_sample_rate(client);
-		on_shutdown(client, server_gone, opening);
-	}
-	return client;
-}
 
 /* --- the callback ----------------------------------------------------------- */
 
@@ -262,17 +168,6 @@ static bool wait_on(sem_t *semaphore, unsigned milliseconds)
 
 /* --- the device thread -------------------------------------------------------- */
 
-/* Adds what the host API says to PortAudio's own, often vague, text. */
-static void fail(struct device *device, const char *what, PaError code)
-{
-	const PaHostErrorInfo *host = code == paUnanticipatedHostError ?
-		Pa_GetLastHostErrorInfo() : NULL;
-
-	snprintf(device->message, sizeof(device->message), "%s: %s.", what,
-		 host && host->errorText && *host->errorText ? host->errorText :
-		 Pa_GetErrorText(code));
-}
-
 static void close_chime(struct device *device)
 {
 	PaStream *stream = chime_return(device->chime);
@@ -283,92 +178,11 @@ static void close_chime(struct device *device)
 
 static bool library_start(struct device *device)
 {
-	PaError code;
-
-	if (library_ready && !device->search)
+	if (card_ready() && !device->search)
 		return true;
 	close_chime(device);
 	device->exclusive = false;
-	device->jack = 0;
-	atomic_store(&device->in_library, true);
-	quiet();
-	if (library_ready)
-		Pa_Terminate();
-	code = Pa_Initialize();
-	PaAlsa_SetNumPeriods(PERIODS);
-	library_ready = code == paNoError;
-	atomic_store(&device->in_library, false);
-	if (!library_ready)
-		fail(device, "The sound system cannot be reached", code);
-	return library_ready;
-}
-
-static PaDeviceIndex find_device(struct device *device)
-{
-	PaDeviceIndex count = Pa_GetDeviceCount();
-
-	if (!device->name) {
-		PaDeviceIndex index = Pa_GetDefaultOutputDevice();
-
-		if (index == paNoDevice)
-			snprintf(device->message, sizeof(device->message),
-				 "This machine has no sound card that can be used now.");
-		return index;
-	}
-	for (PaDeviceIndex i = 0; i < count; i++) {
-		const PaDeviceInfo *info = Pa_GetDeviceInfo(i);
-
-		if (info && info->maxOutputChannels > 0 && strcasestr(info->name, device->name))
-			return i;
-	}
-	snprintf(device->message, sizeof(device->message),
-		 "No sound card is called \"%.100s\"; check speech.device.", device->name);
-	return paNoDevice;
-}
-
-/* Without a callback where `callback` is NULL. */
-static PaError open_at(struct device *device, PaStreamCallback *callback, unsigned rate,
-		       PaStream **ret_stream)
-{
-	PaStreamParameters parameters = {
-		.device = find_device(device), .channelCount = 1, .sampleFormat = paInt16,
-	};
-
-	if (parameters.device == paNoDevice)
-		return paInvalidDevice;
-	parameters.suggestedLatency =
-		Pa_GetDeviceInfo(parameters.device)->defaultHighOutputLatency;
-	if (parameters.suggestedLatency < LATENCY_SECONDS)
-		parameters.suggestedLatency = LATENCY_SECONDS;
-	if (parameters.suggestedLatency > LATENCY_SECONDS_LIMIT)
-		parameters.suggestedLatency = LATENCY_SECONDS_LIMIT;
-	return Pa_OpenStream(ret_stream, NULL, &parameters, rate, rate / BUFFERS_PER_SECOND,
-			     paClipOff, callback, device);
-}
-
-/* At the rate asked for, or at the next best that the device takes. */
-static PaError open_any(struct device *device, PaStreamCallback *callback, PaStream **ret_stream,
-			unsigned *rate)
-{
-	PaDeviceIndex index = find_device(device);
-	unsigned rates[4] = { *rate, 0, 48000, 44100 };
-	PaError code = paInvalidDevice;
-
-	if (index == paNoDevice)
-		return code;
-	rates[1] = (unsigned)Pa_GetDeviceInfo(index)->defaultSampleRate;
-	for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
-		if (i && (!rates[i] || rates[i] == rates[0]))
-			continue;
-		code = open_at(device, callback, rates[i], ret_stream);
-		if (code == paNoError) {
-			*rate = rates[i];
-			return code;
-		}
-		*ret_stream = NULL;
-	}
-	fail(device, "The sound card cannot be opened", code);
-	return code;
+	return card_search(&device->card);
 }
 
 /* Takes hold of the card for short sounds, unless that is done or not to be. */
@@ -377,14 +191,15 @@ static void hold(struct device *device)
 	PaStream *stream, *second;
 	unsigned rate = CHIME_RATE;
 
-	if (device->hold == TTS_HOLD_NEVER || !library_ready || chime_ready(device->chime) ||
+	if (device->hold == TTS_HOLD_NEVER || !card_ready() || chime_ready(device->chime) ||
 	    (device->exclusive && device->hold != TTS_HOLD_ALWAYS))
 		return;
 	close_chime(device);
-	if (open_any(device, NULL, &stream, &rate) != paNoError)
+	if (card_open(&device->card, NULL, NULL, &rate, &stream) != paNoError)
 		return;
-	if (!device->exclusive && device->jack == 0) {
-		device->exclusive = open_at(device, NULL, rate, &second) != paNoError;
+	if (!device->exclusive && device->card.server_period == 0) {
+		device->exclusive = card_open_at(&device->card, NULL, NULL, rate, &second) !=
+			paNoError;
 		if (!device->exclusive)
 			Pa_CloseStream(second);
 	}
@@ -393,27 +208,15 @@ static void hold(struct device *device)
 		Pa_CloseStream(stream);
 }
 
-/* Frames that may lie between the callback and the loudspeaker, and one buffer. What
- * PortAudio calls latency is the card's buffer less a period, so half of it where
- * there are only two periods; behind that, a JACK server holds one more. */
-static size_t tail(const struct device *device, double rate)
-{
-	const PaStreamInfo *info = Pa_GetStreamInfo(device->stream);
-	double latency = info && info->outputLatency > LATENCY_SECONDS ? info->outputLatency :
-		LATENCY_SECONDS;
-
-	return (size_t)((2 * latency + device->jack + 1.0 / BUFFERS_PER_SECOND) * rate) + 1;
-}
-
 static void open_stream(struct device *device)
 {
 	if (!library_start(device))
 		return;
 	if (device->exclusive)
 		close_chime(device);
-	if (open_any(device, fill, &device->stream, &device->rate) != paNoError)
+	if (card_open(&device->card, fill, device, &device->rate, &device->stream) != paNoError)
 		return;
-	device->tail = tail(device, device->rate);
+	device->tail = card_tail(&device->card, device->stream, device->rate);
 	device->silence = 0;
 	Pa_SetStreamFinishedCallback(device->stream, finished);
 	atomic_store(&device->state, STATE_OPEN);
@@ -424,7 +227,7 @@ static void start_stream(struct device *device)
 	PaError code = Pa_StartStream(device->stream);
 
 	if (code != paNoError) {
-		fail(device, "The sound card does not play", code);
+		card_fail(&device->card, "The sound card does not play", code);
 		atomic_store(&device->state, STATE_FAILED);
 		return;
 	}
@@ -456,13 +259,13 @@ static void *device_main(void *userdata)
 	struct device *device = userdata;
 	enum request request;
 
-	opening = device;
+	card_use(&device->card);
 	do {
 		bool woken = wait_on(&device->go, device->hold_due && !device->stream ?
 				     HOLD_MILLISECONDS : 0);
 
 		request = atomic_exchange(&device->request, REQUEST_NONE);
-		if (atomic_exchange(&device->server_gone, false))
+		if (atomic_exchange(&device->card.server_gone, false))
 			close_chime(device);
 		switch (request) {
 		case REQUEST_PREPARE:
@@ -528,7 +331,8 @@ static int device_new(struct audio *audio, struct device **ret_device)
 	sem_init(&device->go, 0, 0);
 	atomic_init(&device->answered, true);
 	device->wake = audio->wake;
-	device->name = audio->device_name;
+	device->card.name = audio->device_name;
+	device->card.changed = &device->go;
 	device->hold = audio->hold;
 	r = ring_init(&device->ring, RING_SAMPLES);
 	if (r == 0)
@@ -652,7 +456,7 @@ static int device_ready(struct audio *audio, struct tts_error *error)
 	if (atomic_load(&audio->device))
 		return 0;
 	for (size_t i = 0; i < audio->abandoned_count; i++) {
-		if (!atomic_load(&audio->abandoned[i]->in_library))
+		if (!atomic_load(&audio->abandoned[i]->card.in_library))
 			continue;
 		snprintf(error->message, sizeof(error->message),
 			 "The sound system does not answer; restart it, or Descry.");
@@ -731,7 +535,7 @@ int audio_open(struct audio *audio, unsigned rate, bool search, unsigned *ret_ra
 		return TTS_NO_DEVICE;
 	}
 	if (audio->failed) {
-		snprintf(error->message, sizeof(error->message), "%s", device->message);
+		snprintf(error->message, sizeof(error->message), "%s", device->card.message);
 		return TTS_NO_DEVICE;
 	}
 	if (atomic_load(&device->cut)) {
@@ -797,7 +601,7 @@ enum audio_progress audio_progress(struct audio *audio, struct tts_error *error)
 	    atomic_load(&device->finished)) {
 		snprintf(error->message, sizeof(error->message), "%s",
 			 device && atomic_load(&device->state) == STATE_FAILED ?
-			 device->message : "The sound card went away while it was speaking.");
+			 device->card.message : "The sound card went away while it was speaking.");
 		audio->failed = true;
 		return AUDIO_LOST;
 	}
