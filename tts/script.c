@@ -96,6 +96,7 @@ static const struct {
 };
 
 static const char *const languages[SCRIPT_COUNT][12] = {
+	[SCRIPT_LATIN] = { "en" },
 	[SCRIPT_GREEK] = { "el", "grc" },
 	[SCRIPT_CYRILLIC] = { "ru", "uk", "be", "bg", "mk", "sr", "kk", "ky", "tt", "ba", "cv" },
 	[SCRIPT_ARMENIAN] = { "hy" },
@@ -247,16 +248,24 @@ static void begin_word(struct word *word)
 	*word = (struct word){ .kind = EMPTY, .korean = word->korean };
 }
 
+/* A dash that joins nothing is a symbol. */
+static bool is_plain_here(const struct word *word, uint32_t c)
+{
+	if (c == '-')
+		return script_of(word->last) != SCRIPT_NONE || (word->last >= '0' && word->last <= '9');
+	return is_plain(c);
+}
+
 /* Whether a character goes well with the word so far: letters of one script, symbols
  * beside Latin letters only, single ones with nothing but what belongs to them. */
 static bool goes_with(const struct word *word, uint32_t c, enum script script)
 {
 	if (word->kind == SINGLE)
-		return is_plain(c) || (is_single(c, script) && !word->korean &&
+		return is_plain_here(word, c) || (is_single(c, script) && !word->korean &&
 				       continues_emoji(word->last, c));
 	if (is_single(c, script))
 		return !word->last;
-	if (word->kind == EMPTY || is_plain(c))
+	if (word->kind == EMPTY || is_plain_here(word, c))
 		return true;
 	if (script == SCRIPT_NONE)
 		return word->kind == SYMBOLS || word->script == SCRIPT_LATIN;
@@ -267,10 +276,12 @@ static bool goes_with(const struct word *word, uint32_t c, enum script script)
 
 static void add_to_word(struct word *word, uint32_t c, enum script script)
 {
+	bool plain = is_plain_here(word, c);
+
 	word->last = c;
 	if (is_single(c, script)) {
 		word->kind = SINGLE;
-	} else if (!is_plain(c)) {
+	} else if (!plain) {
 		word->kind = script == SCRIPT_NONE ? SYMBOLS : LETTERS;
 		word->script = script;
 		word->latin |= script == SCRIPT_LATIN ? latin_kind(c) : 0;

@@ -19,7 +19,7 @@
 
 enum script {
 	SCRIPT_NONE,		/* spaces, digits, punctuation, symbols, marks */
-	SCRIPT_LATIN,		/* which every voice reads */
+	SCRIPT_LATIN,		/* which all voices but one read */
 	SCRIPT_OTHER,		/* letters that no voice reads: eSpeak NG names or numbers them */
 	SCRIPT_GREEK,
 	SCRIPT_CYRILLIC,
@@ -49,7 +49,7 @@ enum script {
 enum script script_of(uint32_t character);
 
 /* The languages written in a script, the one to read it in where nothing else is
- * known first, ended by NULL; none for Latin and others. */
+ * known first, ended by NULL; none for others. */
 const char *const *script_languages(enum script script);
 
 /*

@@ -366,6 +366,12 @@ static const struct voice *best_for_script(enum script script)
 	return best;
 }
 
+/* Over a Latin word with an apostrophe the Kirghiz voice reads freed memory (1.51). */
+static bool reads_latin(const struct voice *voice)
+{
+	return !voice || strcmp(voice->info.language, "ky") != 0;
+}
+
 /* The scripts that a voice reads itself: Latin, its own, and those that no voice is
  * at home in, a bit for each. */
 static uint32_t own_scripts(const char *identifier)
@@ -377,8 +383,9 @@ static uint32_t own_scripts(const char *identifier)
 	snprintf(base, sizeof(base), "%.*s", (int)strcspn(identifier, "+"), identifier);
 	voice = find_base(base);
 	for (unsigned script = 0; script < SCRIPT_COUNT; script++)
-		if ((voice && speaks_any(voice, script_languages(script))) ||
-		    !best_for_script(script))
+		if (script == SCRIPT_LATIN ? reads_latin(voice) :
+		    (voice && speaks_any(voice, script_languages(script))) ||
+			    !best_for_script(script))
 			own |= 1u << script;
 	return own;
 }

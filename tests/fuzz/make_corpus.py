@@ -154,6 +154,14 @@ def texts():
     write("speech", "markup", "<speak>Say <break time='9s'/> [[h@l'oU]] &amp; \x01f90\x01 end</speak>")
     write("speech", "odd", "tab\tand\r\nlines \u00e9\u4e2d\U0001f600 \u202ebidi\u200b \ufeff".encode()
           + b" \xff\xc0\x80\xed\xa0\x80")
+    # what eSpeak NG could not cope with before the texts were cut for it
+    for name, text in {
+            "unknown-sign": "\u0553\u058c,#", "two-emoji": "\U0001f5f1\U0001f4bc \U0001f1e7\U0001f9d4",
+            "emoji-in-korean": "\u110b$\U0001f3b5", "skin": "\U0001f65a\U0001f3ff\u1149",
+            "polish-and-rare": "\u017c\u01ef \u0142\xfe \xdf\u1ead", "nukta": "\u0aab\u0abc",
+            "circle": "\u24dc", "braille": "\u28ff\u28df", "cham": "\ua995\u1038",
+            "samaritan": "\u083c-\u0854", "joiners": "a\ufe0fb\u200d \u0915\u094d\u200d\u0937"}.items():
+        write("speech", name, text)
 
 
 def models():

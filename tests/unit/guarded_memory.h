@@ -39,7 +39,7 @@ const char *__asan_default_options(void);
 
 const char *__asan_default_options(void)
 {
-	return "max_free_fill_size=16777216:free_fill_byte=0xa5";
+	return "max_free_fill_size=16777216:free_fill_byte=165";
 }
 
 #elif !defined(__SANITIZE_THREAD__)

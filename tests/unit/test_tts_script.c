@@ -72,6 +72,7 @@ static void lets_no_word_have_two_scripts(void **state)
 	cuts(OWN | 1u << SCRIPT_ARMENIAN, "Փ#", "0:Փ #");
 	cuts(OWN | 1u << SCRIPT_ARMENIAN, "#Փ", "0:# Փ");
 	cuts(OWN | 1u << SCRIPT_ARMENIAN, "Փ,5#", "0:Փ,5 #");
+	cuts(OWN | 1u << SCRIPT_ARMENIAN, ".-Փ, Փ-Փ, 5-Փ, Փ'-Փ", "0:.- Փ, Փ-Փ, 5-Փ, Փ' - Փ");
 	cuts(OWN | 1u << SCRIPT_ARMENIAN, "(Փ)\"", "0:(Փ)\"");
 	/* nor Latin letters that change the language for the word, and what that lacks */
 	cuts(OWN, "żǯ, ǯż, Łódź, ǯə", "0:ż ǯ, ǯ ż, Łódź, ǯə");
@@ -161,7 +162,8 @@ static void speaks_what_was_found(void **state)
 		{ "de", "żǯ" }, { "de", "łþ" }, { "sr", "ẞậ" }, { "pt", "ßǯ" },
 		{ "af", "ñß" }, { "ko", "🙚🏿ᅉ" }, { "gu", "ફ઼" },
 		{ "my", "ⓜ" }, { "kn", "ⓜ" }, { "ml", "Ⓜⓜ" }, { "tn", "⣿" }, { "fi", "⣿" },
-		{ "ar", "⣟⣯" }, { "hyw", "Ա" }, { "hyw", "🧬" },
+		{ "ar", "⣟⣯" }, { "ml", ".-ൎ" }, { "hi", "'-ॱ" }, { "ky", "H'w ⒅" },
+		{ "hyw", "Ա" }, { "hyw", "🧬" },
 	};
 	struct tts_error error;
 	unsigned rate;
