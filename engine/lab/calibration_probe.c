@@ -274,6 +274,9 @@ static void set_bounds(struct calibration *calibration, const struct bounds *bou
 		}
 		p->strange = fmaxf(p->strange, far);
 	}
+	/* the distance alone does not say that a picture is no photo */
+	if (p->probe_count == 0)
+		p->strange = 0.0f;
 }
 
 /* Looks at the fitted photos with the probes as they are. */
