@@ -262,6 +262,15 @@ static void load_attention(struct loader *loader)
 	decoder->query_bias = load_vector(loader, "attention.query.bias", hidden);
 	load_matrix(loader, "output.image.weight", hidden, hidden, &decoder->output_image);
 	load_matrix(loader, "output.context.weight", hidden, hidden, &decoder->output_context);
+	/* The regions' products compute more than they read, and come right before the
+	 * first word's step, which reads all of these. */
+	decoder->region.next[0] = &decoder->embedding;
+	decoder->region.next[1] = &decoder->layer[0].input;
+	decoder->region.next[2] = &decoder->layer[0].hidden;
+	decoder->region.next[3] = &decoder->gates_context;
+	decoder->key.next[0] = &decoder->query;
+	decoder->key.next[1] = &decoder->output_hidden;
+	decoder->key.next[2] = &decoder->output_context;
 }
 
 static int check_config(const struct decoder_config *config, struct engine_error *error)

@@ -40,9 +40,14 @@ static void multiply_tile(const struct matrix *matrix, size_t row, size_t rows,
 		.scales = matrix->scales + row, .sums = matrix->sums + row,
 		.rows = rows, .columns = matrix->columns,
 	};
+	const struct matrix *next = matrix->next[row / TILE_ROWS % MATRIX_NEXT];
 	const int8_t *codes = x->codes + vector * x->length;
 	float products[TILE_VECTORS * TILE_ROWS];
 
+	if (next && next->type == MATRIX_I8) {
+		part.next = next->data;
+		part.next_size = next->rows * next->columns;
+	}
 	y += vector * y_stride + row;
 	if (!start && !add && factor == 1.0f) {
 		matvec(&part, 0, rows, codes, x->scales + vector, count, x->length, y, y_stride);

@@ -21,6 +21,8 @@ enum matrix_type {
 	MATRIX_I8,	/* weight = scales[row] × code, codes −127 … 127 */
 };
 
+#define MATRIX_NEXT 4u
+
 /* Row-major, borrowed from whoever holds the weights. */
 struct matrix {
 	enum matrix_type type;
@@ -28,6 +30,9 @@ struct matrix {
 	const void *data;
 	const float *scales;	/* I8: one a row; otherwise NULL */
 	const int32_t *sums;	/* I8: of each row's codes, which the kernels need */
+	/* Matrices that will be read soon after products of this one with many vectors,
+	 * which bring them into the caches; or NULL. */
+	const struct matrix *next[MATRIX_NEXT];
 };
 
 #define VECTORS_OVERREAD 64u

@@ -154,6 +154,10 @@ struct matrix_q8 {
 	const float *scales;	/* by row */
 	const int32_t *sums;	/* by row, of the weights */
 	size_t rows, columns;
+	/* What is read after this product, fetched into the caches along with it as far
+	 * as there are vectors beyond the first four. May be NULL. */
+	const int8_t *next;
+	size_t next_size;
 };
 
 /* y[j·y_stride + r] = scales[r] · x_scales[j] · Σ_k w[r][k] x[j][k] for the rows

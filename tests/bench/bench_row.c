@@ -177,7 +177,10 @@ static int begin_products(struct bench *b)
 	for (size_t r = 0; r < PRODUCT_ROWS; r++)
 		scales[r] = 0.01f;
 	matvec_q8_sums(weights, PRODUCT_ROWS, PRODUCT_COLUMNS, sums);
-	b->matrix = (struct matrix_q8){weights, scales, sums, PRODUCT_ROWS, PRODUCT_COLUMNS};
+	b->matrix = (struct matrix_q8){
+		.weights = weights, .scales = scales, .sums = sums,
+		.rows = PRODUCT_ROWS, .columns = PRODUCT_COLUMNS,
+	};
 	b->logits = calloc((size_t)3 * PRODUCT_ROWS, sizeof(float));
 	return 0;
 }

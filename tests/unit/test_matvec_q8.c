@@ -39,7 +39,11 @@ static void compare(const struct isa *isa, size_t rows, size_t columns, size_t c
 	int32_t *sums = malloc(rows * sizeof(int32_t));
 	float *y = malloc(count * y_stride * sizeof(float));
 	size_t begin = draw() % rows, end = begin + draw() % (rows - begin) + 1;
-	struct matrix_q8 matrix = {weights, scales, sums, rows, columns};
+	struct matrix_q8 matrix = {
+		.weights = weights, .scales = scales, .sums = sums,
+		.rows = rows, .columns = columns,
+		.next = weights, .next_size = rows * columns,
+	};
 
 	for (size_t i = 0; i < rows * columns; i++)
 		weights[i] = draw_q8();
