@@ -129,8 +129,11 @@ static void on_taken(void *data)
 
 static bool on_pressed(void *data, const struct config_button *button, uint64_t at_us)
 {
-	(void)at_us;
-	return actions_pressed(data, button->stops);
+	bool stopped = actions_pressed(data, button->stops);
+
+	log_debug("pressed, answered %llu us after the key",
+		  (unsigned long long)(frame_clock() - at_us));
+	return stopped;
 }
 
 static void on_action(void *data, unsigned action, uint64_t at_us)

@@ -17,7 +17,8 @@
  * Beside the stream of an utterance, the device thread opens one for short sounds
  * and lends it to a chime (chime.h). Whether a card takes two streams is tried
  * once; one that does not belongs to other programs while nothing is said, unless
- * the user wants it held all the same: then the chime gives way to each utterance.
+ * the user wants it held all the same: then the chime gives way to each utterance. For
+ * a sound such a card is held until the sound is over.
  * A JACK server takes any number of clients, so there it is not tried. A client of
  * it wakes up at every period, silent or not, as the server does all the time. It is
  * closed as soon as its server has gone: libjack may crash or hang over such a client
@@ -44,6 +45,8 @@
 #define CUT_MILLISECONDS 60		/* three buffers for the callback to obey */
 #define CLOSE_MILLISECONDS 2000
 #define ABANDONED_LIMIT 4
+#define NO_SOUND (-1)
+#define STALE_MILLISECONDS 1000		/* a sound so late would mislead */
 
 enum request {
 	REQUEST_NONE, REQUEST_PREPARE, REQUEST_OPEN, REQUEST_START, REQUEST_CLOSE, REQUEST_QUIT,
@@ -69,6 +72,8 @@ struct device {
 	unsigned rate;
 	PaStream *stream;
 	bool hold_due;			/* the device thread's: at rest it looks after the chime */
+	_Atomic int due;		/* a short sound for which the card has to be opened */
+	_Atomic int64_t due_time;
 	bool exclusive;			/* the device thread's: the card takes one stream only */
 
 	/* between the callback and everyone */
@@ -166,6 +171,14 @@ static bool wait_on(sem_t *semaphore, unsigned milliseconds)
 	return r == 0;
 }
 
+static int64_t now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
+}
+
 /* --- the device thread -------------------------------------------------------- */
 
 static void close_chime(struct device *device)
@@ -185,14 +198,16 @@ static bool library_start(struct device *device)
 	return card_search(&device->card);
 }
 
-/* Takes hold of the card for short sounds, unless that is done or not to be. */
-static void hold(struct device *device)
+/* Takes hold of the card for short sounds, unless that is done or not to be. Briefly:
+ * for one sound, although the card is not to be held. */
+static void hold(struct device *device, bool briefly)
 {
+	bool keep = device->hold == TTS_HOLD_ALWAYS || briefly;
 	PaStream *stream, *second;
 	unsigned rate = CHIME_RATE;
 
 	if (device->hold == TTS_HOLD_NEVER || !card_ready() || chime_ready(device->chime) ||
-	    (device->exclusive && device->hold != TTS_HOLD_ALWAYS))
+	    (device->exclusive && !keep))
 		return;
 	close_chime(device);
 	if (card_open(&device->card, NULL, NULL, &rate, &stream) != paNoError)
@@ -203,9 +218,38 @@ static void hold(struct device *device)
 		if (!device->exclusive)
 			Pa_CloseStream(second);
 	}
-	if ((device->exclusive && device->hold != TTS_HOLD_ALWAYS) ||
+	if ((device->exclusive && !keep) ||
 	    chime_lend(device->chime, stream, rate) != paNoError)
 		Pa_CloseStream(stream);
+}
+
+/* A card that is not held is opened for the sound as if it were: that is quicker than
+ * a stream for speech, whose first buffer is silence. */
+static void play_due(struct device *device)
+{
+	int sound = atomic_exchange(&device->due, NO_SOUND);
+
+	if (sound == NO_SOUND || now() - atomic_load(&device->due_time) > STALE_MILLISECONDS)
+		return;
+	device->search = false;
+	if (!library_start(device))
+		return;
+	hold(device, true);
+	chime_play(device->chime, (enum tts_sound)sound);
+	device->hold_due = true;
+}
+
+/* After a while without an order; whether there is more to look after. */
+static bool rest(struct device *device)
+{
+	if (!device->exclusive || device->hold == TTS_HOLD_ALWAYS) {
+		hold(device, false);
+		return false;
+	}
+	if (chime_sounding(device->chime))
+		return true;
+	close_chime(device);
+	return false;
 }
 
 static void open_stream(struct device *device)
@@ -267,6 +311,8 @@ static void *device_main(void *userdata)
 		request = atomic_exchange(&device->request, REQUEST_NONE);
 		if (atomic_exchange(&device->card.server_gone, false))
 			close_chime(device);
+		if (!device->stream)
+			play_due(device);
 		switch (request) {
 		case REQUEST_PREPARE:
 			device->hold_due = library_start(device);
@@ -286,12 +332,12 @@ static void *device_main(void *userdata)
 			close_chime(device);
 			break;
 		case REQUEST_NONE:
-			if (!woken && !device->stream) {
-				device->hold_due = false;
-				hold(device);
-			}
+			if (!woken && !device->stream)
+				device->hold_due = rest(device);
 			continue;
 		}
+		if (!device->stream && request != REQUEST_QUIT)
+			play_due(device);
 		atomic_store(&device->answered, true);
 		sem_post(device->wake);
 	} while (request != REQUEST_QUIT);
@@ -330,6 +376,7 @@ static int device_new(struct audio *audio, struct device **ret_device)
 		return -ENOMEM;
 	sem_init(&device->go, 0, 0);
 	atomic_init(&device->answered, true);
+	atomic_init(&device->due, NO_SOUND);
 	device->wake = audio->wake;
 	device->card.name = audio->device_name;
 	device->card.changed = &device->go;
@@ -646,6 +693,12 @@ bool audio_play(struct audio *audio, enum tts_sound sound)
 	pthread_mutex_lock(&audio->lock);
 	device = atomic_load(&audio->device);
 	taken = device && chime_play(device->chime, sound);
+	if (device && !taken && device->hold != TTS_HOLD_NEVER) {
+		atomic_store(&device->due_time, now());
+		atomic_store(&device->due, (int)sound);
+		sem_post(&device->go);
+		taken = true;
+	}
 	pthread_mutex_unlock(&audio->lock);
 	return taken;
 }
