@@ -50,7 +50,9 @@ struct decoder_state {
 	const struct activation *activation;
 	struct threadpool *threads;		/* or NULL */
 	unsigned capacity;
-	struct vectors pool, classes, image;	/* p, s and v */
+	/* p, s and v, each followed by what rounding it to 8 bits leaves */
+	struct vectors pool, classes, image;
+	float *photo_products;			/* two rows as long as any of theirs */
 	struct vectors grid, regions;		/* attention: the grid's rows and G */
 	float *keys;				/* K */
 	float *gates_photo, *output_photo;	/* the parts of a step that the photo fixes */
@@ -407,9 +409,11 @@ static void place_state(struct decoder_state *state, struct plan *plan)
 	const struct decoder *decoder = state->decoder;
 	size_t hidden = decoder->hidden, capacity = state->capacity;
 
-	state->pool = place_vectors(plan, 1, decoder->pool_size);
-	state->classes = place_vectors(plan, 1, decoder->classes);
-	state->image = place_vectors(plan, 1, hidden);
+	state->pool = place_vectors(plan, 2, decoder->pool_size);
+	state->classes = place_vectors(plan, 2, decoder->classes);
+	state->image = place_vectors(plan, 2, hidden);
+	state->photo_products = place_floats(plan, 2 * (decoder->state.rows > 4 * hidden ?
+							decoder->state.rows : 4 * hidden));
 	for (unsigned l = 0; l < decoder->layers; l++) {
 		state->hidden[l] = place_vectors(plan, capacity, hidden);
 		state->hidden_next[l] = place_vectors(plan, capacity, hidden);
@@ -490,6 +494,35 @@ static void multiply_from(struct decoder_state *state, const float *start,
 	matrix_multiply_from(start, matrix, x, count, y, y_stride, state->threads);
 }
 
+/* Call after writing to the first of a photo's vectors: the second becomes what 8
+ * bits do not hold of it. */
+static void photo_vector_changed(struct vectors *x)
+{
+	float *rest = x->values + x->length;
+
+	quantise_q8(x->values, x->length, x->codes, x->scales);
+	for (size_t i = 0; i < x->length; i++)
+		rest[i] = x->values[i] - x->scales[0] * (float)x->codes[i];
+	vectors_changed(x);
+}
+
+/* Adds a product to `y`. Rounding what is known of the photo would show in every
+ * word, so both vectors are multiplied, in one pass over the weights. */
+static void multiply_photo(struct decoder_state *state, const struct matrix *matrix,
+			   struct vectors *x, float *y)
+{
+	const float *products = state->photo_products;
+	size_t rows = matrix->rows;
+
+	if (matrix->type != MATRIX_I8) {
+		multiply(state, matrix, x, 1, 1.0f, true, y, rows);
+		return;
+	}
+	multiply(state, matrix, x, 2, 1.0f, false, state->photo_products, rows);
+	for (size_t r = 0; r < rows; r++)
+		y[r] += products[r] + products[rows + r];
+}
+
 static void begin_attention(struct decoder_state *state, const float *grid)
 {
 	const struct decoder *decoder = state->decoder;
@@ -505,11 +538,9 @@ static void begin_attention(struct decoder_state *state, const float *grid)
 	multiply(state, &decoder->key, &state->regions, cells, 1.0f, false, state->keys, hidden);
 
 	memcpy(state->gates_photo, decoder->layer[0].input_bias, 4 * hidden * sizeof(float));
-	multiply(state, &decoder->gates_image, &state->image, 1, 1.0f, true,
-			state->gates_photo, 4 * hidden);
+	multiply_photo(state, &decoder->gates_image, &state->image, state->gates_photo);
 	memcpy(state->output_photo, decoder->output_hidden_bias, hidden * sizeof(float));
-	multiply(state, &decoder->output_image, &state->image, 1, 1.0f, true,
-			state->output_photo, hidden);
+	multiply_photo(state, &decoder->output_image, &state->image, state->output_photo);
 }
 
 void decoder_state_begin(struct decoder_state *state, const struct engine_features *features)
@@ -522,22 +553,20 @@ void decoder_state_begin(struct decoder_state *state, const struct engine_featur
 	openblas_set_num_threads(1);
 	for (size_t i = 0; i < decoder->pool_size; i++)
 		state->pool.values[i] = (features->pool[i] - decoder->feature_mean[i]) / decoder->feature_std;
-	vectors_changed(&state->pool);
+	photo_vector_changed(&state->pool);
 	memcpy(state->image.values, decoder->image_bias, hidden * sizeof(float));
-	multiply(state, &decoder->image, &state->pool, 1, 1.0f, true, state->image.values, hidden);
+	multiply_photo(state, &decoder->image, &state->pool, state->image.values);
 	if (decoder->classes > 0 && features->classes) {
 		for (size_t i = 0; i < decoder->classes; i++)
 			state->classes.values[i] = sqrtf(fmaxf(features->classes[i], 0.0f));
-		vectors_changed(&state->classes);
-		multiply(state, &decoder->class, &state->classes, 1, 1.0f, true,
-				state->image.values, hidden);
+		photo_vector_changed(&state->classes);
+		multiply_photo(state, &decoder->class, &state->classes, state->image.values);
 	}
 	state->activation->relu(state->image.values, hidden);
-	vectors_changed(&state->image);
+	photo_vector_changed(&state->image);
 
 	memcpy(state->start, decoder->state_bias, decoder->state.rows * sizeof(float));
-	multiply(state, &decoder->state, &state->image, 1, 1.0f, true, state->start,
-			decoder->state.rows);
+	multiply_photo(state, &decoder->state, &state->image, state->start);
 	state->activation->tanh(state->start, decoder->state.rows);
 	if (decoder->kind == DECODER_LSTM_ATTENTION)
 		begin_attention(state, features->grid);
