@@ -196,11 +196,13 @@ static void on_disconnected(struct bus *bus)
 {
 	if (bus->lost)
 		return;
-	log_warning("The message bus has gone; connecting again.");
+	log_warning("The %s bus has gone; connecting again.",
+		    bus->options.system ? "system" : "message");
 	bus->lost = true;
 	bus->retry_ms = RETRY_FIRST_MS;
 	loop_start_timer(bus->retry, bus->retry_ms, 0);
-	bus->options.on_state(bus->options.data, false);
+	if (bus->options.on_state)
+		bus->options.on_state(bus->options.data, false);
 }
 
 static void on_owner_changed(struct bus *bus, DBusMessage *signal)
@@ -209,7 +211,7 @@ static void on_owner_changed(struct bus *bus, DBusMessage *signal)
 
 	if (dbus_message_get_args(signal, NULL, DBUS_TYPE_STRING, &name, DBUS_TYPE_STRING, &before,
 				  DBUS_TYPE_STRING, &after, DBUS_TYPE_INVALID) &&
-	    *name == ':' && *after == '\0')
+	    *name == ':' && *after == '\0' && bus->options.on_peer_gone)
 		bus->options.on_peer_gone(bus->options.data, name);
 }
 
@@ -231,7 +233,7 @@ static DBusHandlerResult filter(DBusConnection *connection, DBusMessage *message
 		} else if (dbus_message_is_signal(message, DBUS_INTERFACE_DBUS, "NameLost") &&
 			   dbus_message_get_args(message, NULL, DBUS_TYPE_STRING, &name,
 						 DBUS_TYPE_INVALID) &&
-			   strcmp(name, BUS_NAME) == 0) {
+			   bus->owns_name && strcmp(name, BUS_NAME) == 0) {
 			bus->options.on_name_lost(bus->options.data);
 		}
 	}
@@ -257,7 +259,8 @@ static void disconnect(struct bus *bus)
 	if (!bus->connection)
 		return;
 	dbus_connection_remove_filter(bus->connection, filter, bus);
-	dbus_connection_unregister_object_path(bus->connection, BUS_PATH);
+	if (bus->options.on_call)
+		dbus_connection_unregister_object_path(bus->connection, BUS_PATH);
 	dbus_connection_set_watch_functions(bus->connection, NULL, NULL, NULL, NULL, NULL);
 	dbus_connection_set_timeout_functions(bus->connection, NULL, NULL, NULL, NULL, NULL);
 	dbus_connection_close(bus->connection);
@@ -285,7 +288,8 @@ static int connect_now(struct bus *bus, struct failure *failure)
 	    !dbus_connection_set_timeout_functions(bus->connection, add_timeout, remove_timeout,
 						   toggle_timeout, bus, NULL) ||
 	    !dbus_connection_add_filter(bus->connection, filter, bus, NULL) ||
-	    !dbus_connection_register_object_path(bus->connection, BUS_PATH, &table, bus)) {
+	    (bus->options.on_call &&
+	     !dbus_connection_register_object_path(bus->connection, BUS_PATH, &table, bus))) {
 		disconnect(bus);
 		return failure_set(failure, FAILURE_FAILED, "Out of memory for the bus.");
 	}
@@ -304,8 +308,10 @@ static void on_retry(void *data)
 	disconnect(bus);
 	if (connect_now(bus, &failure) == 0 &&
 	    (!bus->owns_name || bus_own_name(bus, &failure) == 0)) {
-		log_info("Connected to the message bus again.");
-		bus->options.on_state(bus->options.data, true);
+		log_info("Connected to the %s bus again.",
+			 bus->options.system ? "system" : "message");
+		if (bus->options.on_state)
+			bus->options.on_state(bus->options.data, true);
 		return;
 	}
 	disconnect(bus);

@@ -29,15 +29,16 @@ struct bus;
 
 struct bus_options {
 	bool system;
-	/* A method call to BUS_PATH. */
+	/* A method call to BUS_PATH; NULL: there is no such object. */
 	void (*on_call)(void *data, DBusMessage *call);
 	/* A signal that bus_match() asked for. */
 	void (*on_signal)(void *data, DBusMessage *signal);
-	/* A connection's unique name has gone, while bus_watch_peers() holds. */
+	/* A connection's unique name has gone, while bus_watch_peers() holds; NULL where
+	 * it never does. */
 	void (*on_peer_gone)(void *data, const char *name);
-	/* The bus has gone (false), or is back (true). */
+	/* The bus has gone (false), or is back (true); may be NULL. */
 	void (*on_state)(void *data, bool connected);
-	/* Another program took the name: time to end. */
+	/* Another program took the name: time to end; NULL where it is not taken. */
 	void (*on_name_lost)(void *data);
 	void *data;
 };

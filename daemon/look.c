@@ -115,6 +115,12 @@ static void close_cameras(struct look *look)
 		source_free(look->sources[--look->source_count]);
 }
 
+void look_rest(struct look *look, const char *why)
+{
+	for (unsigned i = 0; i < look->source_count; i++)
+		source_rest(look->sources[i], why);
+}
+
 int look_configure(struct look *look, const struct config *config)
 {
 	static const struct config_camera webcam = {

@@ -35,6 +35,9 @@ struct look *look_free(struct look *look);
 /* Replaces the cameras; requests that wait for a picture fail. */
 int look_configure(struct look *look, const struct config *config);
 
+/* Closes all cameras until they are wanted; requests that wait for a picture fail. */
+void look_rest(struct look *look, const char *why);
+
 /* The camera of that name; NULL or "": the default. Sets the failure otherwise. */
 struct source *look_camera(struct look *look, const char *name, struct failure *failure);
 /* All of them: the `i`th, or NULL. */

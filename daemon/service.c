@@ -11,6 +11,8 @@
 #include <string.h>
 
 #include "daemon/log.h"
+#include "daemon/look.h"
+#include "daemon/sleep.h"
 #include "daemon/source.h"
 #include "daemon/variant.h"
 #include "daemon/watch.h"
@@ -505,6 +507,28 @@ static void on_state(void *data, bool connected)
 	loop_start_timer(service->lonely, wait, wait);
 }
 
+/* Before a sleep: silence, now and for what is being described; the cameras are
+ * closed. After it: sound cards are opened anew, and watching goes on. */
+static void on_sleep(void *data, enum sleep_event event)
+{
+	struct service *service = data;
+
+	switch (event) {
+	case SLEEP_BEGINS:
+		watch_pause(service->watch);
+		jobs_silence(service->jobs);
+		look_rest(service->look, "The computer went to sleep.");
+		speech_stop(service->speech);
+		break;
+	case SLEEP_ENDS:
+		speech_renew(service->speech);
+		break;
+	case SLEEP_OVER:
+		watch_configure(service->watch, service->config);
+		break;
+	}
+}
+
 static void on_name_lost(void *data)
 {
 	struct service *service = data;
@@ -519,6 +543,7 @@ int service_open(struct service *service, bool system, struct failure *failure)
 		.system = system, .on_call = on_call, .on_peer_gone = on_peer_gone,
 		.on_state = on_state, .on_name_lost = on_name_lost, .data = service,
 	};
+	struct failure no_sleep;
 
 	service->verbosity = service->config->caption_verbosity;
 	if (loop_add_prepare(service->loop, flush_properties, service, &service->flush) < 0 ||
@@ -531,11 +556,16 @@ int service_open(struct service *service, bool system, struct failure *failure)
 		return 1;
 	if (service_screen_open(service, failure))
 		return 1;
-	return service_look_open(service, failure);
+	if (service_look_open(service, failure))
+		return 1;
+	if (sleep_open(service->loop, on_sleep, service, &service->sleep, &no_sleep))
+		log_debug("Nobody tells when the computer sleeps: %s", no_sleep.message);
+	return 0;
 }
 
 void service_close(struct service *service)
 {
+	service->sleep = sleep_free(service->sleep);
 	service_screen_close(service);
 	service_look_close(service);
 	service->jobs = jobs_free(service->jobs);

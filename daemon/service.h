@@ -26,6 +26,7 @@ struct arrivals;
 struct keys;
 struct look;
 struct service_screen;
+struct sleep;
 struct watch;
 
 struct service {
@@ -42,6 +43,7 @@ struct service {
 	struct watch *watch;
 	struct keys *keys;
 	struct service_screen *screen;
+	struct sleep *sleep;			/* NULL where nobody tells of one */
 	struct arrivals *arrivals;		/* in folders (service_look.c) */
 	char *last_caption;			/* described last, for "more detail" */
 	json_t *last_details;

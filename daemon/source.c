@@ -459,6 +459,20 @@ void source_prepare(struct source *source)
 	arm(source);
 }
 
+void source_rest(struct source *source, const char *why)
+{
+	struct source_error error;
+
+	source_fail(&error, SOURCE_LOST, "%s", why);
+	shut(source);
+	source->lost = false;
+	source->loss.status = SOURCE_OK;
+	source->failures = 0;
+	source->retry_at_ms = 0;
+	answer(source, NULL, &error);
+	arm(source);
+}
+
 void source_keep(struct source *source, bool keep)
 {
 	source->keep = keep;

@@ -95,6 +95,9 @@ struct source_request *source_cancel(struct source_request *request);
 /* Somebody will probably take a picture in a moment: a camera opens now and
  * begins to settle. */
 void source_prepare(struct source *source);
+/* Closes it now, as before a sleep of the machine; who waits for a picture is told
+ * why. It opens again when it is wanted. Not from inside a callback. */
+void source_rest(struct source *source, const char *why);
 /* Kept open between requests whatever the warm time says, as watching does. */
 void source_keep(struct source *source, bool keep);
 

@@ -273,6 +273,13 @@ void speech_stop(struct speech *speech)
 	update_speaking(speech);
 }
 
+void speech_renew(struct speech *speech)
+{
+	speech_stop(speech);
+	if (speech->tts)
+		tts_renew(speech->tts);
+}
+
 void speech_set_bus(struct speech *speech, struct bus *bus)
 {
 	if (!bus)

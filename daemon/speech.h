@@ -38,6 +38,8 @@ int speech_say(struct speech *speech, const char *text, enum tts_priority priori
 	       const char *language, struct failure *failure);
 int speech_repeat(struct speech *speech, struct failure *failure);
 void speech_stop(struct speech *speech);
+/* After a sleep of the machine: see tts_renew(). */
+void speech_renew(struct speech *speech);
 bool speech_speaking(const struct speech *speech);
 /* Plays the sound unless it is turned off. */
 void speech_play(struct speech *speech, enum tts_sound sound);

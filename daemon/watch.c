@@ -475,7 +475,7 @@ void watch_configure(struct watch *watch, const struct config *config)
 	struct failure failure;
 
 	watch->config = config;
-	if (watch->on && begin(watch, &failure)) {
+	if (watch->on && !watch->source && begin(watch, &failure)) {
 		log_warning("%s", failure.message);
 		watch_stop(watch);
 	}
@@ -488,7 +488,8 @@ json_t *watch_status(const struct watch *watch)
 	if (!watch->on)
 		return NULL;
 	return json_pack("{s:s, s:f, s:f, s:i, s:i, s:i, s:b, s:b, s:s}", "camera",
-			 source_settings(watch->source)->name, "seconds", seconds, "duty",
+			 watch->source ? source_settings(watch->source)->name : "", "seconds",
+			 seconds, "duty",
 			 seconds > 0 ? watch->used_ms / seconds / 10 : 0.0, "glances",
 			 (int)watch->glances, "captions", (int)watch->captions, "sentences",
 			 (int)watch->sentences, "covered", watch->view.covered, "moving",

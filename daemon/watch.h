@@ -40,8 +40,8 @@ struct watch_options {
 int watch_open(const struct watch_options *options, const struct config *config,
 	       struct watch **ret_watch);
 struct watch *watch_free(struct watch *watch);
-/* Around a change of the configuration, with which the cameras become others:
- * lets go of its camera, and goes on with the new settings. */
+/* Around a change of the configuration, with which the cameras become others, and a
+ * sleep of the machine: lets go of its camera, and goes on with the settings given. */
 void watch_pause(struct watch *watch);
 void watch_configure(struct watch *watch, const struct config *config);
 

@@ -536,6 +536,20 @@ void audio_prepare(struct audio *audio)
 	ask(device, REQUEST_PREPARE);
 }
 
+void audio_renew(struct audio *audio)
+{
+	struct device *device = atomic_load(&audio->device);
+
+	if (!device) {
+		audio_prepare(audio);
+	} else if (await(audio, device, OPEN_MILLISECONDS)) {
+		device->search = !audio->abandoned_count;
+		ask(device, REQUEST_PREPARE);
+	} else {
+		abandon(audio, device);
+	}
+}
+
 /* One attempt: true when the device thread answered, whatever it answered. */
 static bool try_open(struct audio *audio, struct device *device, unsigned rate, bool search)
 {

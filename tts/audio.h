@@ -32,6 +32,8 @@ bool audio_free(struct audio *audio);
 /* Lets the device thread look for sound cards, and take hold of one, ahead of the
  * first utterance. */
 void audio_prepare(struct audio *audio);
+/* The same, with a new search and a new hold; between two streams only. */
+void audio_renew(struct audio *audio);
 /* Opens a stream for samples at `rate`; `ret_rate` is the rate that the device
  * takes. `search` allows, where no stream can be opened, a slow new search for
  * sound cards. Waits 3 s at most for each attempt; -ECANCELED when the stream

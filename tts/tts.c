@@ -55,7 +55,7 @@ struct tts {
 
 	pthread_mutex_t lock;		/* guards what follows */
 	struct queue queue;
-	bool quit;
+	bool quit, renew;
 	bool busy;			/* a session runs */
 	uint64_t current;		/* the utterance being spoken; 0: none, or a sound */
 	uint64_t last_id;
@@ -422,13 +422,15 @@ static void *speaker_main(void *userdata)
 		audio_prepare(tts->audio);
 	for (;;) {
 		struct utterance *utterance;
-		bool quit;
+		bool quit, renew;
 
 		atomic_fetch_add(&tts->beats, 1);
 		take_missed_sound(tts);
 		pthread_mutex_lock(&tts->lock);
 		quit = tts->quit;
-		utterance = quit ? NULL : queue_pop(&tts->queue);
+		renew = tts->renew;
+		tts->renew = false;
+		utterance = quit || renew ? NULL : queue_pop(&tts->queue);
 		if (utterance) {
 			atomic_store(&tts->cancelled, false);
 			if (tts->audio)
@@ -441,6 +443,8 @@ static void *speaker_main(void *userdata)
 			return NULL;
 		if (utterance)
 			session_run(tts, utterance);
+		else if (renew)
+			audio_renew(tts->audio);
 		else
 			while (sem_wait(tts->wake) == -1 && errno == EINTR)
 				;
@@ -595,6 +599,15 @@ void tts_stop(struct tts *tts)
 	if (tts->audio)
 		audio_hush(tts->audio);
 	free_list(dropped);
+	sem_post(tts->wake);
+}
+
+void tts_renew(struct tts *tts)
+{
+	tts_stop(tts);
+	pthread_mutex_lock(&tts->lock);
+	tts->renew = tts->audio != NULL;
+	pthread_mutex_unlock(&tts->lock);
 	sem_post(tts->wake);
 }
 

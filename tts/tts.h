@@ -73,6 +73,9 @@ int tts_check(struct tts *tts, const char *text, const char *language, struct tt
 int tts_repeat(struct tts *tts, uint64_t *ret_utterance, struct tts_error *error);
 /* Silence within one audio buffer; the queue is emptied. */
 void tts_stop(struct tts *tts);
+/* For a machine that has slept: silence, and sound cards are looked for and opened
+ * anew before the next utterance. */
+void tts_renew(struct tts *tts);
 bool tts_speaking(const struct tts *tts);
 /* For a watchdog: nudges the synthesis thread and says whether it has answered
  * since the last call; true the first time. Call it at most every 10 s: opening

@@ -483,6 +483,31 @@ static struct tts *open_held(enum tts_hold hold)
 	return tts;
 }
 
+/* As after a sleep of the machine: the card is let go and taken anew, and what is said
+ * then is heard. */
+static void opens_cards_anew(void **state)
+{
+	struct tts_event event;
+	struct tts *tts;
+	uint64_t id;
+	int before;
+
+	(void)state;
+	alsa("pcm.default { type null }");
+	tts = open_held(TTS_HOLD_ALWAYS);
+	await_handles(1);
+	before = openings;
+	tts_renew(tts);
+	for (int i = 0; i < LIMIT_MILLISECONDS / 50 && openings == before; i++)
+		rest(50);
+	assert_true(openings > before);
+	await_handles(1);
+	assert_int_equal(tts_say(tts, SENTENCE, TTS_NOW, NULL, &id, NULL), 0);
+	event = await(tts, TTS_EVENT_FINISHED, id);
+	assert_int_equal(event.utterance, id);
+	tts_free(tts);
+}
+
 static void says(struct tts *tts, const char *text)
 {
 	uint64_t id;
@@ -639,6 +664,7 @@ int main(void)
 		cmocka_unit_test(survives_storms_into_a_file),
 		cmocka_unit_test(speaks_the_same_after_being_stopped),
 		cmocka_unit_test(says_once_why_there_is_no_sound),
+		cmocka_unit_test(opens_cards_anew),
 		cmocka_unit_test(a_card_that_others_can_use_too_is_held),
 		cmocka_unit_test(a_card_for_one_is_let_go_at_rest),
 		cmocka_unit_test(a_card_for_one_is_held_when_asked_and_gives_way_to_speech),
