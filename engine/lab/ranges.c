@@ -104,7 +104,7 @@ int ranges_read(const struct graph *graph, const char *path, struct node_range *
 		if (i == graph->node_count || !read_node(&graph->nodes[i], value, &ret_ranges[i])) {
 			r = engine_fail(error, ENGINE_BAD_OPTION,
 					"The file %s names the node %s, which the model does not have, "
-					"or gives it no number.", path, name);
+					"or gives it what is no range.", path, name);
 			break;
 		}
 	}

@@ -8,7 +8,8 @@ goes on where it stopped; a folder serves one model.
 
 Usage: fidelity.py MODEL CAPTIONS IMAGES FOLDER [COUNT]
 COUNT photos of each source, evenly spread; all without it.
-Environment: BUILD (build/x86_64), PIECES (how many may be described now)"""
+Environment: BUILD (build/x86_64), PIECES (how many may be described now), PLAIN=1
+(the search alone, without consensus among its candidates)"""
 
 import json
 import os
@@ -64,6 +65,7 @@ def main():
         sys.exit(__doc__)
     model, captions, images, folder = sys.argv[1:5]
     pieces = int(os.environ.get("PIECES", "1000"))
+    plain = ["--plain"] if os.environ.get("PLAIN") == "1" else []
     with open(captions, encoding="utf-8") as file:
         everything = json.load(file)
     photos, annotations = everything["images"], everything["annotations"]
@@ -76,7 +78,7 @@ def main():
             print("%d of %d photos are done; run it again for the rest." % (at, len(photos)))
             return
         pieces -= 1
-        for kind, flags in (("bytes", []), ("floats", ["--floats"])):
+        for kind, flags in (("bytes", plain), ("floats", ["--floats", *plain])):
             said[kind] += describe(model, images, folder, "%s-%d" % (kind, at),
                                    photos[at:at + PIECE], annotations, flags)
     part = os.path.join(folder, "part.json")

@@ -275,6 +275,49 @@ static void test_eight_bits(void **state)
 	assert_true(largest_difference(DECODER_GRU, 2, MATRIX_I8) < 0.3);
 }
 
+/* The first word's logits where two of the pooled features are not the mean: they
+ * are 127 and `second` steps of what 8 bits could hold of them. */
+static void first_logits(const struct small_decoder *small, float second, float ret_logits[WORDS])
+{
+	const float *mean = small_decoder_values(small, "feature.mean");
+	float step = 0.01f * small_decoder_values(small, "feature.std")[0];
+	unsigned size = small->config.pool_size, word = 1, parent = 0;
+	struct engine_features features;
+	struct decoder_state *state;
+	struct engine_error error;
+	float *pool, *grid, attention[8];
+
+	small_features(small, 13, &pool, &grid);
+	memcpy(pool, mean, size * sizeof(*pool));
+	pool[0] += 127 * step;
+	pool[1] += second * step;
+	features = (struct engine_features){ .pool = pool, .grid = grid };
+	assert_int_equal(decoder_state_open(small->decoder, 1, &state, &error), 0);
+	decoder_state_begin(state, &features);
+	decoder_state_step(state, &word, &parent, 1, ret_logits, attention);
+	decoder_state_free(state);
+	free(pool);
+	free(grid);
+}
+
+/* What is less than a step of 8 bits still counts, as it does in floats. */
+static void test_photo_is_finer_than_eight_bits(void **state)
+{
+	struct small_decoder small;
+	float at[WORDS], beside[WORDS];
+	double most = 0;
+
+	(void)state;
+	small_decoder_open(&small, DECODER_LSTM, HIDDEN, 1, WORDS, MATRIX_I8, 11);
+	first_logits(&small, 50, at);
+	first_logits(&small, 50.4f, beside);
+	for (unsigned i = 0; i < WORDS; i++)
+		most = fmax(most, fabs((double)at[i] - (double)beside[i]));
+	assert_true(most > 0);
+	assert_true(most < 0.1);
+	small_decoder_close(&small);
+}
+
 /* The photo's own state comes back, however far sentences grew. */
 static void test_restart(void **state)
 {
@@ -348,6 +391,7 @@ int main(void)
 		cmocka_unit_test(test_plain_lstm),
 		cmocka_unit_test(test_gru),
 		cmocka_unit_test(test_eight_bits),
+		cmocka_unit_test(test_photo_is_finer_than_eight_bits),
 		cmocka_unit_test(test_restart),
 		cmocka_unit_test(test_damaged_models),
 	};
