@@ -238,14 +238,15 @@ static uint32_t substitute(uint32_t c)
 struct word {
 	enum { EMPTY, SINGLE, LETTERS, SYMBOLS } kind;
 	enum script script;	/* of the letters */
-	bool korean;		/* read by a voice that cannot cope with unknown emoji */
+	bool apart;		/* the voice is not a Latin one: symbols stand alone */
+	bool korean;		/* it cannot cope with unknown emoji either */
 	unsigned latin;		/* the kinds of Latin letters */
 	uint32_t last;
 };
 
 static void begin_word(struct word *word)
 {
-	*word = (struct word){ .kind = EMPTY, .korean = word->korean };
+	*word = (struct word){ .kind = EMPTY, .apart = word->apart, .korean = word->korean };
 }
 
 /* A dash that joins nothing is a symbol. */
@@ -268,7 +269,7 @@ static bool goes_with(const struct word *word, uint32_t c, enum script script)
 	if (word->kind == EMPTY || is_plain_here(word, c))
 		return true;
 	if (script == SCRIPT_NONE)
-		return word->kind == SYMBOLS || word->script == SCRIPT_LATIN;
+		return word->kind == SYMBOLS ? !word->apart : word->script == SCRIPT_LATIN;
 	if (word->kind == SYMBOLS ? script != SCRIPT_LATIN : script != word->script)
 		return false;
 	return script != SCRIPT_LATIN || !latin_clashes(word->latin, latin_kind(c));
@@ -337,9 +338,11 @@ static enum script first_script(const char *text)
 bool script_next(const char **text, uint32_t own, char *piece, enum script *ret_script)
 {
 	enum script script = SCRIPT_COUNT;
+	enum script first = first_script(*text);
 	struct word word = {
 		.kind = EMPTY,
-		.korean = own >> SCRIPT_HANGUL & 1 || first_script(*text) == SCRIPT_HANGUL,
+		.apart = first > SCRIPT_OTHER || own >> SCRIPT_GREEK,
+		.korean = own >> SCRIPT_HANGUL & 1 || first == SCRIPT_HANGUL,
 	};
 	const char *space = NULL;	/* past the first space after the last letter */
 	char *space_out = NULL, *out = piece;
