@@ -118,8 +118,9 @@ static int find_instance(struct reader *reader, const struct config_section *sec
 	return 0;
 }
 
-static int find_section(struct reader *reader, const char *text,
-			const struct config_section **ret_section, void **ret_base)
+/* NULL when fail() was told why there is none. */
+static const struct config_section *find_section(struct reader *reader, const char *text,
+						 void **ret_base)
 {
 	char list[256] = "";
 	size_t used = 0, count;
@@ -130,14 +131,14 @@ static int find_section(struct reader *reader, const char *text,
 		size_t length = strlen(section->name);
 
 		if (section->most == 0 && strcmp(section->name, text) == 0) {
-			*ret_section = section;
 			*ret_base = reader->config;
-			return 0;
+			return section;
 		}
 		if (section->most > 0 && strncmp(section->name, text, length) == 0 &&
 		    text[length] == ' ' && text[length + 1]) {
-			*ret_section = section;
-			return find_instance(reader, section, text + length + 1, ret_base);
+			if (find_instance(reader, section, text + length + 1, ret_base))
+				return NULL;
+			return section;
 		}
 		if (used < sizeof(list))
 			used += (size_t)snprintf(list + used, sizeof(list) - used, "%s [%s%s]",
@@ -145,28 +146,29 @@ static int find_section(struct reader *reader, const char *text,
 						 section->most ? " NAME" : "");
 	}
 	if (!*text)
-		return fail(reader, 1, "A key stands before the first section. The sections are:%s.",
-			    list);
-	return fail(reader, 1, "There is no section [%s]. The sections are:%s.", text, list);
+		fail(reader, 1, "A key stands before the first section. The sections are:%s.", list);
+	else
+		fail(reader, 1, "There is no section [%s]. The sections are:%s.", text, list);
+	return NULL;
 }
 
-static int find_key(struct reader *reader, const struct config_section *section,
-		    const char *name, const struct config_key **ret_key)
+/* NULL when fail() was told that there is none. */
+static const struct config_key *find_key(struct reader *reader,
+					 const struct config_section *section, const char *name)
 {
 	char list[384] = "";
 	size_t used = 0;
 
 	for (size_t i = 0; i < section->key_count; i++) {
-		if (strcmp(section->keys[i].name, name) == 0) {
-			*ret_key = &section->keys[i];
-			return 0;
-		}
+		if (strcmp(section->keys[i].name, name) == 0)
+			return &section->keys[i];
 		if (used < sizeof(list))
 			used += (size_t)snprintf(list + used, sizeof(list) - used, "%s %s",
 						 i ? "," : "", section->keys[i].name);
 	}
-	return fail(reader, 1, "Section [%s] has no key \"%s\". Its keys are:%s.", section->name,
-		    name, list);
+	fail(reader, 1, "Section [%s] has no key \"%s\". Its keys are:%s.", section->name, name,
+	     list);
+	return NULL;
 }
 
 static int mark_seen(struct reader *reader, const void *base, const struct config_key *key)
@@ -187,17 +189,17 @@ static int mark_seen(struct reader *reader, const void *base, const struct confi
 static int set_key(struct reader *reader, const char *section_name, const char *name,
 		   const char *value, bool once)
 {
-	const struct config_section *section = NULL;
-	const struct config_key *key = NULL;
+	const struct config_section *section;
+	const struct config_key *key;
 	char allowed[256];
 	void *base = NULL;
 	int r;
 
-	r = find_section(reader, section_name, &section, &base);
-	if (r == 0)
-		r = find_key(reader, section, name, &key);
-	if (r == 0 && once)
-		r = mark_seen(reader, base, key);
+	section = find_section(reader, section_name, &base);
+	key = section ? find_key(reader, section, name) : NULL;
+	if (!key)
+		return reader->status ? reader->status : 1;
+	r = once ? mark_seen(reader, base, key) : 0;
 	if (r)
 		return r;
 	r = config_set_value(base, key, value);

@@ -241,6 +241,7 @@ struct word {
 	bool apart;		/* the voice is not a Latin one: symbols stand alone */
 	bool korean;		/* it cannot cope with unknown emoji either */
 	unsigned latin;		/* the kinds of Latin letters */
+	bool plain_before;	/* there is more than the last */
 	uint32_t last;
 };
 
@@ -249,11 +250,20 @@ static void begin_word(struct word *word)
 	*word = (struct word){ .kind = EMPTY, .apart = word->apart, .korean = word->korean };
 }
 
+static bool is_opening(uint32_t c)
+{
+	return c == '(' || c == '[' || c == '{' || c == '"' || c == '\'' || c == 0xab ||
+	       c == 0x2018 || c == 0x201c || c == 0x201e;
+}
+
 /* A dash that joins nothing is a symbol. */
 static bool is_plain_here(const struct word *word, uint32_t c)
 {
+	/* the end of each Indic block holds signs that are no letters */
 	if (c == '-')
-		return script_of(word->last) != SCRIPT_NONE || (word->last >= '0' && word->last <= '9');
+		return (word->last >= 'A' && script_of(word->last) != SCRIPT_NONE &&
+			!(word->last >= 0x900 && word->last < 0xe00 && (word->last & 0x7f) >= 0x64)) ||
+		       (word->last >= '0' && word->last <= '9');
 	return is_plain(c);
 }
 
@@ -266,8 +276,12 @@ static bool goes_with(const struct word *word, uint32_t c, enum script script)
 				       continues_emoji(word->last, c));
 	if (is_single(c, script))
 		return !word->last;
-	if (word->kind == EMPTY || is_plain_here(word, c))
+	if (is_plain_here(word, c))
 		return true;
+	/* before letters that are not Latin, no more than one that opens */
+	if (word->kind == EMPTY)
+		return script <= SCRIPT_LATIN || !word->last ||
+		       (!word->plain_before && is_opening(word->last));
 	if (script == SCRIPT_NONE)
 		return word->kind == SYMBOLS ? !word->apart : word->script == SCRIPT_LATIN;
 	if (word->kind == SYMBOLS ? script != SCRIPT_LATIN : script != word->script)
@@ -279,6 +293,7 @@ static void add_to_word(struct word *word, uint32_t c, enum script script)
 {
 	bool plain = is_plain_here(word, c);
 
+	word->plain_before |= word->last != 0;
 	word->last = c;
 	if (is_single(c, script)) {
 		word->kind = SINGLE;
