@@ -131,7 +131,7 @@ static bool on_pressed(void *data, const struct config_button *button, uint64_t 
 {
 	bool stopped = actions_pressed(data, button->stops);
 
-	log_debug("pressed, answered %llu us after the key",
+	log_debug("pressed at %llu us, answered %llu us later", (unsigned long long)at_us,
 		  (unsigned long long)(frame_clock() - at_us));
 	return stopped;
 }
