@@ -5,8 +5,9 @@
  * a preposition with its noun can go from the middle; a colour can go before its
  * noun. "of" binds too closely ("a group of people") and is never cut at.
  *
- * Then nouns are said more generally, one or more of them. Nouns right before such a one
- * belong to it and go ("a baseball player" is a person), and one right behind forbids it
+ * Then nouns are said more generally, one or more of them. Nouns and descriptions right
+ * before such a one belong to it and go ("a baseball player" or "a little girl" is a
+ * person), and a noun right behind forbids it
  * ("a train station" is no vehicle). Nothing is said twice so: "a man and a woman" may
  * become "a person", but not "a person and a woman".
  */
@@ -197,7 +198,8 @@ static bool generalise(const struct words *words, unsigned noun, unsigned level,
 	    kind(words, noun + 1) == LEXEME_NOUN)
 		return false;
 	part->general[level] |= 1u << noun;
-	for (unsigned i = noun; i-- > 0 && kind(words, i) == LEXEME_NOUN;)
+	for (unsigned i = noun; i-- > 0 && (kind(words, i) == LEXEME_NOUN ||
+					    kind(words, i) == LEXEME_DESCRIPTION);)
 		part->words &= ~(1u << i);
 	for (unsigned i = 0; i < LEXEME_GENERALS; i++)
 		part->general[i] &= part->words;

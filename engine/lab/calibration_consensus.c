@@ -2,10 +2,11 @@
 /*
  * calibration_consensus.c: how much a word's confidence and a caption's likeness to the
  * other candidates weigh against the search's score, and from which bound on a word
- * counts for a caption rather than against it. Of a grid that setting is taken that
- * makes most content words right on the fitted half, among those whose gain in CIDEr-D
- * is at least its own standard error in every source of photos: what only just does not
- * fall on these photos falls on others.
+ * counts for a caption rather than against it. Of a grid that setting is taken whose
+ * gain in CIDEr-D is largest for the source of photos that gains least, among those that
+ * make two more of a hundred content words right in every source of the fitted half. The
+ * other way round, most words right as long as CIDEr-D does not fall, ends at the edge of
+ * a fall, and other photos are over it.
  */
 #include "engine/lab/calibration_scorer.h"
 
@@ -17,7 +18,7 @@
 #define WEIGHTS 8u		/* 0.01 to 1.28, doubling, and none */
 #define LIKENESSES 9u		/* 0.02 to 5.12, doubling, and none */
 #define BOUNDS 7u		/* 0.3 to 0.6 */
-#define ERRORS 1.0		/* standard errors that CIDEr-D must gain */
+#define RIGHT 0.02		/* of content words, more than by the search */
 
 /* A caption of the search. */
 struct choice {
@@ -33,9 +34,9 @@ struct setting {
 	double weight, bound, likeness;
 };
 
-/* Of the captions that a setting chooses: what CIDEr-D gains, and the squares of that. */
+/* Of the captions that a setting chooses; CIDEr-D against the search's own. */
 struct outcome {
-	double gain[LAB_EVAL_SOURCES_MAX], squares[LAB_EVAL_SOURCES_MAX];
+	double gain[LAB_EVAL_SOURCES_MAX];
 	double right[LAB_EVAL_SOURCES_MAX], words[LAB_EVAL_SOURCES_MAX];
 	double photos[LAB_EVAL_SOURCES_MAX];
 };
@@ -74,7 +75,7 @@ static struct outcome choose(const struct options *photos, size_t count,
 	for (size_t p = 0; p < count; p++) {
 		const struct options *options = &photos[p];
 		const struct choice *best = options->choices;
-		double most = 0.0, gain;
+		double most = 0.0;
 
 		for (size_t i = 0; i < options->count; i++) {
 			const struct choice *choice = &options->choices[i];
@@ -87,9 +88,7 @@ static struct outcome choose(const struct options *photos, size_t count,
 				best = choice;
 			}
 		}
-		gain = best->cider - options->choices[0].cider;
-		outcome.gain[options->source] += gain;
-		outcome.squares[options->source] += gain * gain;
+		outcome.gain[options->source] += best->cider - options->choices[0].cider;
 		outcome.photos[options->source]++;
 		outcome.right[options->source] += best->right;
 		outcome.words[options->source] += best->words;
@@ -97,20 +96,24 @@ static struct outcome choose(const struct options *photos, size_t count,
 	return outcome;
 }
 
-/* The sum of the sources' precision, or less than 0 where CIDEr-D does not gain. */
-static double worth(const struct outcome *outcome)
+static double precision(const struct outcome *outcome, size_t source)
 {
-	double sum = 0.0;
+	return outcome->right[source] / fmax(outcome->words[source], 1.0);
+}
+
+/* The least mean gain of a source, or less than nothing where too few words are right. */
+static double worth(const struct outcome *outcome, const struct outcome *plain)
+{
+	double least = INFINITY;
 
 	for (size_t s = 0; s < LAB_EVAL_SOURCES_MAX; s++) {
-		double photos = outcome->photos[s], mean = outcome->gain[s] / fmax(photos, 1.0);
-		double variance = outcome->squares[s] / fmax(photos, 1.0) - mean * mean;
-
-		if (mean < ERRORS * sqrt(fmax(variance, 0.0) / fmax(photos, 1.0)))
-			return -1.0;
-		sum += outcome->right[s] / fmax(outcome->words[s], 1.0);
+		if (outcome->photos[s] <= 0.0)
+			continue;
+		if (precision(outcome, s) < precision(plain, s) + RIGHT)
+			return -INFINITY;
+		least = fmin(least, outcome->gain[s] / outcome->photos[s]);
 	}
-	return sum;
+	return least;
 }
 
 int calibration_fit_consensus(struct calibration *calibration, struct engine_error *error)
@@ -120,7 +123,7 @@ int calibration_fit_consensus(struct calibration *calibration, struct engine_err
 	struct calibration_scorer scorer;
 	struct setting best = {0};
 	struct outcome plain;
-	double most;
+	double most = 0.0;
 	size_t count = 0;
 	int r;
 
@@ -137,7 +140,6 @@ int calibration_fit_consensus(struct calibration *calibration, struct engine_err
 	}
 	calibration_scorer_close(&scorer);
 	plain = choose(photos, count, &best);
-	most = worth(&plain);
 	for (unsigned i = 0; i <= WEIGHTS; i++) {
 		for (unsigned k = 0; k <= LIKENESSES; k++) {
 			for (unsigned b = 0; b < BOUNDS; b++) {
@@ -147,9 +149,9 @@ int calibration_fit_consensus(struct calibration *calibration, struct engine_err
 				};
 				const struct outcome outcome = choose(photos, count, &setting);
 
-				if (worth(&outcome) <= most)
+				if (worth(&outcome, &plain) <= most)
 					continue;
-				most = worth(&outcome);
+				most = worth(&outcome, &plain);
 				best = setting;
 			}
 		}

@@ -109,13 +109,21 @@ class Decoder:
         codes = np.rint(x * np.where(largest > 0, np.float32(127) / largest, 0))
         return codes @ weight.astype(float).T * scale * self.vector(name + '.scale')
 
+    def photo_product(self, name, x):
+        """Of a vector that the photo fixes for all words: what rounding leaves counts, too."""
+        if self.model.tensors['decoder.' + name].dtype != np.int8:
+            return self.product(name, x)
+        scale = np.abs(x).max() / 127 or 1
+        rest = x - scale * np.rint(x / scale)
+        return self.product(name, x) + self.product(name, rest)
+
     def begin(self, pool, grid, classes):
         p = (pool - self.vector('feature.mean')) / self.vector('feature.std')
-        v = self.product('image.weight', p) + self.vector('image.bias')
+        v = self.photo_product('image.weight', p) + self.vector('image.bias')
         if self.has('class.weight'):
-            v += self.product('class.weight', np.sqrt(classes))
+            v += self.photo_product('class.weight', np.sqrt(classes))
         self.v = np.maximum(v, 0)
-        state = np.tanh(self.product('state.weight', self.v) + self.vector('state.bias'))
+        state = np.tanh(self.photo_product('state.weight', self.v) + self.vector('state.bias'))
         self.regions = np.maximum(self.product('region.weight', grid) *
                                   self.vector('region.scale') + self.vector('region.bias'), 0)
         self.keys = self.product('attention.key.weight', self.regions)
@@ -129,14 +137,14 @@ class Decoder:
         q = self.product('attention.query.weight', h) + self.vector('attention.query.bias')
         a = np.exp(self.keys @ q / np.sqrt(len(h)))
         z = a / a.sum() @ self.regions
-        gates = (self.product('lstm.input.weight', x) + self.product('lstm.image.weight', self.v) +
+        gates = (self.product('lstm.input.weight', x) + self.photo_product('lstm.image.weight', self.v) +
                  self.product('lstm.hidden.weight', h) + self.product('lstm.context.weight', z) +
                  self.vector('lstm.bias'))
         i, f, o, u = np.split(gates, 4)
         c = sigmoid(f) * c + sigmoid(i) * np.tanh(u)
         h = sigmoid(o) * np.tanh(c)
         y = np.tanh(self.product('output.hidden.weight', h) +
-                    self.product('output.image.weight', self.v) +
+                    self.photo_product('output.image.weight', self.v) +
                     self.product('output.context.weight', z) +
                     self.vector('output.hidden.bias') + x)
         logits = self.product('embedding.weight', y) + self.vector('output.bias')

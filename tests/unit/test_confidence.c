@@ -24,7 +24,7 @@
 static const char *const words[] = {
 	"<pad>", "<s>", "</s>", "<unk>", "a", "man", "in", "red", "shirt", "is", "standing", "on",
 	"dog", "grass", "of", "group", "people", "girl", "person", "the", "street", "child",
-	"animal",
+	"animal", "young",
 };
 #define WORDS (sizeof(words) / sizeof(*words))
 
@@ -265,6 +265,8 @@ static void test_general_parts(void **state)
 	/* a man of the street, one thing; a street man is a person alone */
 	assert_true(part_that_reads(&bench, "a street man on grass", "a person on grass").words);
 	assert_false(part_that_reads(&bench, "a man street on grass", "a person street on grass").words);
+	assert_true(part_that_reads(&bench, "a young girl on grass", "a person on grass").words);
+	assert_false(part_that_reads(&bench, "a young girl on grass", "a young person").words);
 	assert_true(part_that_reads(&bench, "a man on a dog", "a person on an animal").words);
 	assert_false(part_that_reads(&bench, "a man on a girl", "a person on a girl").words);
 	assert_false(part_that_reads(&bench, "a man on a girl", "a person on a person").words);
