@@ -282,8 +282,10 @@ static bool goes_with(const struct word *word, uint32_t c, enum script script)
 	if (word->kind == EMPTY)
 		return script <= SCRIPT_LATIN || !word->last ||
 		       (!word->plain_before && is_opening(word->last));
+	if (word->apart && (script == SCRIPT_NONE || word->kind == SYMBOLS))
+		return false;
 	if (script == SCRIPT_NONE)
-		return word->kind == SYMBOLS ? !word->apart : word->script == SCRIPT_LATIN;
+		return word->kind == SYMBOLS || word->script == SCRIPT_LATIN;
 	if (word->kind == SYMBOLS ? script != SCRIPT_LATIN : script != word->script)
 		return false;
 	return script != SCRIPT_LATIN || !latin_clashes(word->latin, latin_kind(c));
