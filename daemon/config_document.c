@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "daemon/mdoc.h"
+
 /* Writes text as comment lines of at most 78 columns. */
 static void write_comment(FILE *out, const char *text)
 {
@@ -57,29 +59,6 @@ void config_write_file(FILE *out)
 	}
 }
 
-/* mdoc takes a line that starts with a dot or an apostrophe for a request, and a
- * backslash for an escape. */
-static void write_mdoc(FILE *out, const char *text)
-{
-	bool start = true;
-
-	for (; *text; text++) {
-		if (start && (*text == '.' || *text == '\''))
-			fputs("\\&", out);
-		if (*text == '\\')
-			fputs("\\e", out);
-		else
-			fputc(*text, out);
-		/* one sentence a line, as mdoc wants it */
-		start = *text == '.' && text[1] == ' ';
-		if (start) {
-			fputc('\n', out);
-			text++;
-		}
-	}
-	fputc('\n', out);
-}
-
 void config_write_manual(FILE *out)
 {
 	char allowed[256];
@@ -90,7 +69,7 @@ void config_write_manual(FILE *out)
 		const struct config_section *section = &sections[i];
 
 		fprintf(out, ".Ss [%s%s]\n", section->name, section->most ? " NAME" : "");
-		write_mdoc(out, section->help);
+		mdoc_write_text(out, section->help);
 		if (section->most)
 			fprintf(out, "Up to %zu such sections can stand in the file.\n",
 				section->most);
@@ -100,7 +79,7 @@ void config_write_manual(FILE *out)
 
 			config_describe_key(key, allowed, sizeof(allowed));
 			fprintf(out, ".It Cm %s\n", key->name);
-			write_mdoc(out, key->help);
+			mdoc_write_text(out, key->help);
 			fprintf(out, "Allowed: %s.\n", allowed);
 			if (*key->initial)
 				fprintf(out, "Default: %s.\n", key->initial);

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "daemon/mdoc.h"
+
 /* The first sentence of a help text. */
 static int summary_length(const char *help)
 {
@@ -47,32 +49,6 @@ void manual_write_command(FILE *out, const struct command *command)
 		write_option(out, &client_global_options[i]);
 }
 
-/* One sentence a line; a line must not start like a request, nor hold a raw
- * backslash. */
-static void write_text(FILE *out, const char *text)
-{
-	bool start = true;
-
-	for (; *text; text++) {
-		if (start && (*text == '.' || *text == '\''))
-			fputs("\\&", out);
-		if (*text == '\\')
-			fputs("\\e", out);
-		else if (strncmp(text, "…", strlen("…")) == 0) {
-			fputs("...", out);
-			text += strlen("…") - 1;
-		} else {
-			fputc(*text, out);
-		}
-		start = *text == '.' && text[1] == ' ';
-		if (start) {
-			fputc('\n', out);
-			text++;
-		}
-	}
-	fputc('\n', out);
-}
-
 static void write_mdoc_option(FILE *out, const struct client_option *option)
 {
 	fputs(".It", out);
@@ -82,7 +58,7 @@ static void write_mdoc_option(FILE *out, const struct client_option *option)
 	if (option->argument)
 		fprintf(out, " Ar %s", option->argument);
 	fputc('\n', out);
-	write_text(out, option->help);
+	mdoc_write_text(out, option->help);
 }
 
 void manual_write_mdoc(FILE *out)
@@ -93,8 +69,8 @@ void manual_write_mdoc(FILE *out)
 
 		fputs(".Ss ", out);
 		fprintf(out, "%s%s", command->name, *command->arguments ? " " : "");
-		write_text(out, command->arguments);
-		write_text(out, command->help);
+		mdoc_write_text(out, command->arguments);
+		mdoc_write_text(out, command->help);
 		if (command->option_count == 0)
 			continue;
 		fputs(".Bl -tag -width Ds\n", out);
@@ -108,7 +84,7 @@ void manual_write_mdoc(FILE *out)
 	fputs(".El\n.Sh EXIT STATUS\n.Bl -tag -width Ds\n", out);
 	for (unsigned i = 0; i < FAILURE_COUNT; i++) {
 		fprintf(out, ".It %d\n", failure_info((enum failure_kind)i)->exit_status);
-		write_text(out, failure_info((enum failure_kind)i)->meaning);
+		mdoc_write_text(out, failure_info((enum failure_kind)i)->meaning);
 	}
 	fputs(".El\n", out);
 }
