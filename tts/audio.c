@@ -652,14 +652,16 @@ void audio_end(struct audio *audio)
 enum audio_progress audio_progress(struct audio *audio, struct tts_error *error)
 {
 	struct device *device = atomic_load(&audio->device);
+	bool finished;
 	uint64_t read;
 
 	if (device && !audio->started)
 		return AUDIO_PLAYING;
-	if (device && atomic_load(&device->finished) && atomic_load(&device->complete))
+	/* read once: it may end between two looks, and it is complete before it ends */
+	finished = device && atomic_load(&device->finished);
+	if (finished && atomic_load(&device->complete))
 		return AUDIO_DONE;
-	if (!device || atomic_load(&device->state) == STATE_FAILED ||
-	    atomic_load(&device->finished)) {
+	if (!device || finished || atomic_load(&device->state) == STATE_FAILED) {
 		snprintf(error->message, sizeof(error->message), "%s",
 			 device && atomic_load(&device->state) == STATE_FAILED ?
 			 device->card.message : "The sound card went away while it was speaking.");

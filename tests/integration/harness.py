@@ -137,6 +137,12 @@ class Bus:
         for name, command in (services or {}).items():
             with open(os.path.join(self.services, name + ".service"), "w") as file:
                 file.write(f"[D-BUS Service]\nName={name}\nExec={command}\n")
+        # those of the real session bus; without them, what floods the daemon with
+        # descriptors makes the bus refuse everybody's messages to it
+        limits = "".join(f'<limit name="max_{name}">{most}</limit>' for name, most in (
+            ("incoming_bytes", 1000000000), ("incoming_unix_fds", 250000000),
+            ("outgoing_bytes", 1000000000), ("outgoing_unix_fds", 250000000),
+            ("message_size", 1000000000), ("replies_per_connection", 50000)))
         config = os.path.join(self.folder, "bus.conf")
         with open(config, "w") as file:
             file.write(f"""<busconfig><type>session</type>
@@ -144,7 +150,7 @@ class Bus:
 <servicedir>{self.services}</servicedir>
 <policy context="default"><allow send_destination="*" eavesdrop="true"/>
 <allow eavesdrop="true"/><allow own="*"/></policy>
-<limit name="max_replies_per_connection">50000</limit></busconfig>""")
+{limits}</busconfig>""")
         self.config = config
         self.process = None
         self.start()

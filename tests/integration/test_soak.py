@@ -131,11 +131,19 @@ def soak():
         pids = [int(camera.daemon.status()[k]) for k in ("pid", "worker_pid")]
         visit = Visit(camera)
 
+        def threads():
+            return memory(pids[0])[2]
+
+        time.sleep(2)  # until the sound card is held
+        resting = threads()
+
         def rest():
             camera.interface.Stop()
             camera.daemon.wait_idle()
             wait_for(lambda: camera.interface.Sources()[0]["state"] == "closed" and
                      not camera.daemon.property("Speaking"), 60, "rest")
+            # PortAudio's thread ends a moment after the sentence
+            wait_for(lambda: threads() == resting, 60, f"{resting} threads, as at the start")
 
         begun = time.monotonic()
         used = sum(map(cpu_seconds, pids))
