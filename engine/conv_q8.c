@@ -128,10 +128,17 @@ static void pack_weights(const struct conv_q8_description *d, const struct conv_
 	}
 	memset(packed, 0, column_weights_size(conv, column));
 	for (size_t t = 0; t < conv->tap_count; t++)
-		for (size_t n = 0; n < column->channels; n++)
-			for (size_t k = 0; k < conv->tap_bytes; k++)
-				packed[((t * groups + k / group) * width + n) * group + k % group] =
-					rows[n * depth + t * conv->tap_bytes + k] ^ flip;
+		for (size_t n = 0; n < column->channels; n++) {
+			const uint8_t *row = rows + n * depth + t * conv->tap_bytes;
+			uint8_t *to = packed + (t * groups * width + n) * group;
+
+			for (size_t k = 0; k < conv->tap_bytes; k += group, to += width * group) {
+				size_t left = conv->tap_bytes - k;
+
+				for (size_t i = 0; i < (left < group ? left : group); i++)
+					to[i] = row[k + i] ^ flip;
+			}
+		}
 }
 
 /* Σ_k (w − weight_offset) of one output channel */

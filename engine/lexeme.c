@@ -14,6 +14,7 @@
  */
 #include "engine/lexeme.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -372,8 +373,19 @@ bool lexeme_is_general(const struct lexeme *lexeme)
 	return false;
 }
 
+/* Of each of `kinds`, found once: every noun of a vocabulary is held against all. */
+static struct lexeme kind_lexemes[sizeof(kinds) / sizeof(*kinds)];
+
+static void find_kinds(void)
+{
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+		if (kinds[i].one)
+			kind_lexemes[i] = lexeme_of(kinds[i].one);
+}
+
 size_t lexeme_generals(const char *word, const char *ret_words[LEXEME_GENERALS])
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct lexeme said = lexeme_of(word);
 	size_t length = strlen(word), count = 0;
 	bool many;
@@ -381,15 +393,15 @@ size_t lexeme_generals(const char *word, const char *ret_words[LEXEME_GENERALS])
 	if (said.kind != LEXEME_NOUN || STANDS_IN(collectives, word) ||
 	    STANDS_IN(unnumbered, word))
 		return 0;
+	pthread_once(&once, find_kinds);
 	many = STANDS_IN(plurals, word) || ends_in(word, length, "men") ||
 		(ends_in(word, length, "s") && !ends_in(word, length, "us"));
 	for (size_t i = sizeof(kinds) / sizeof(*kinds); i-- > 0 && count < LEXEME_GENERALS;) {
-		struct lexeme general;
+		const struct lexeme *general = &kind_lexemes[i];
 
 		if (!kinds[i].one)
 			continue;
-		general = lexeme_of(kinds[i].one);
-		if (strcmp(general.stem, said.stem) != 0 && lexeme_supports(&said, &general))
+		if (strcmp(general->stem, said.stem) != 0 && lexeme_supports(&said, general))
 			ret_words[count++] = many ? kinds[i].many : kinds[i].one;
 	}
 	return count;
