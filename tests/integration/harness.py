@@ -65,6 +65,27 @@ def need_model():
         raise Skip("there is no model file")
 
 
+@contextlib.contextmanager
+def wall_clock():
+    """A wall clock that jumps: the environment of what is to see it, and the function that
+    sets it ("+9h"). The monotonic clock goes on as it is."""
+    library = shutil.which("faketime") and next(
+        (p for p in (f"/usr/lib/{a}-linux-gnu/faketime/libfaketimeMT.so.1"
+                     for a in ("x86_64", "aarch64")) if os.path.exists(p)), None)
+    if not library:
+        raise Skip("faketime is not installed")
+    with tempfile.NamedTemporaryFile("w+") as clock:
+        def jump(offset):
+            clock.seek(0)
+            clock.write(offset + "\n")
+            clock.flush()
+            time.sleep(1.2)  # it is read once a second
+        clock.write("+0\n")
+        clock.flush()
+        yield {"LD_PRELOAD": library, "FAKETIME_TIMESTAMP_FILE": clock.name,
+               "FAKETIME_CACHE_DURATION": "1", "DONT_FAKE_MONOTONIC": "1"}, jump
+
+
 def run():
     """Runs the registered tests and exits."""
     bad = 0

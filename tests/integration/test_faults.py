@@ -9,7 +9,6 @@ import contextlib
 import os
 import re
 import resource
-import shutil
 import signal
 import socket
 import struct
@@ -21,8 +20,8 @@ import zlib
 import dbus
 
 from harness import (CRASH, DESCRYD, MODEL, PHOTOS, ROOT, SANITIZED, Bus, Caller, Daemon, Pipe,
-                     Skip, daemon, descry, error_name, heard, need_model, need_preloading, options_of,
-                     run, test, wait_for)
+                     Skip, daemon, descry, error_name, heard, need_model, need_preloading,
+                     options_of, run, test, wait_for, wall_clock)
 from jack import Jack, available
 
 ERROR = "org.descry.Error."
@@ -467,25 +466,13 @@ def clock_jump():
     """the wall clock jumps by ten years: nothing expires"""
     need_model()
     need_preloading()
-    library = shutil.which("faketime") and next(
-        (p for p in (f"/usr/lib/{a}-linux-gnu/faketime/libfaketimeMT.so.1"
-                     for a in ("x86_64", "aarch64")) if os.path.exists(p)), None)
-    if not library:
-        raise Skip("faketime is not installed")
-    with tempfile.NamedTemporaryFile("w+") as clock:
-        clock.write("+0\n")
-        clock.flush()
-        with daemon("--set", "caption.timeout=20", environment={
-                "LD_PRELOAD": library, "FAKETIME_TIMESTAMP_FILE": clock.name,
-                "FAKETIME_CACHE_DURATION": "1", "DONT_FAKE_MONOTONIC": "1"}) as served:
+    with wall_clock() as (environment, jump):
+        with daemon("--set", "caption.timeout=20", environment=environment) as served:
             served.wait_model()
             pipe, caller = Pipe(), Caller(served.bus)
             job = caller.submit(pipe.reader)
-            for jump in ("+10y", "-10y"):
-                clock.seek(0)
-                clock.write(jump + "\n")
-                clock.flush()
-                time.sleep(1.2)
+            jump("+10y")
+            jump("-10y")
             pipe.send(COFFEE)
             assert caller.wait(job)[0].endswith(".")
             says(served, "the clock jumps", r"\.$")

@@ -5,16 +5,14 @@ test_faults.py."""
 import contextlib
 import os
 import re
-import shutil
-import tempfile
 import time
 
 import dbus
 import dbus.lowlevel
 
 from camera import LONG, Camera
-from harness import (PHOTOS, Bus, Caller, Pipe, Skip, daemon, heard, need_model, need_preloading,
-                     options_of, run, test, wait_for)
+from harness import (PHOTOS, Bus, Caller, Pipe, daemon, heard, need_model, need_preloading,
+                     options_of, run, test, wait_for, wall_clock)
 
 COFFEE = os.path.join(PHOTOS, "coffee.png")
 LOGIN = "org.freedesktop.login1"
@@ -161,25 +159,13 @@ def the_clock_jumps():
     """the wall clock jumps by a night meanwhile: nothing expires"""
     need_model()
     need_preloading()
-    library = shutil.which("faketime") and next(
-        (p for p in (f"/usr/lib/{a}-linux-gnu/faketime/libfaketimeMT.so.1"
-                     for a in ("x86_64", "aarch64")) if os.path.exists(p)), None)
-    if not library:
-        raise Skip("faketime is not installed")
-    with machine() as pretended, tempfile.NamedTemporaryFile("w+") as clock:
-        clock.write("+0\n")
-        clock.flush()
-        with daemon("--set", "caption.timeout=20", environment={
-                "LD_PRELOAD": library, "FAKETIME_TIMESTAMP_FILE": clock.name,
-                "FAKETIME_CACHE_DURATION": "1", "DONT_FAKE_MONOTONIC": "1"}) as served:
+    with machine() as pretended, wall_clock() as (environment, jump):
+        with daemon("--set", "caption.timeout=20", environment=environment) as served:
             served.wait_model()
             pipe, caller = Pipe(), Caller(served.bus)
             job = caller.submit(pipe.reader)
             pretended.tell(True)
-            clock.seek(0)
-            clock.write("+9h\n")
-            clock.flush()
-            time.sleep(1.2)
+            jump("+9h")
             pretended.tell(False)
             logged(served, "The computer is awake again")
             pipe.send(COFFEE)
