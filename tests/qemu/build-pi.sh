@@ -37,7 +37,7 @@ from=$top/kernel/lib/modules/$release to=$tree/lib/modules/$release
 mkdir -p "$to"
 cp "$from"/modules.builtin* "$from"/modules.order "$to"
 depmod -b "$top/kernel" "$release"
-for module in vivid snd-aloop uinput evdev virtio_blk virtio_pci; do
+for module in vivid snd-aloop uinput evdev virtio_blk virtio_pci gpio_pl061 gpio_keys; do
 	modprobe -d "$top/kernel" -S "$release" --show-depends "$module"
 done | awk '$1 == "insmod" { print $2 }' | sort -u | while read -r file; do
 	path=${file#"$top/kernel/"}
@@ -78,7 +78,8 @@ add_libraries() {
 }
 for program in "$tree"/bin/*; do [ "${program##*/}" = busybox ] || add_libraries "$program"; done
 cp "$here/init" "$tree/init"
-cp "$here/descry.conf" "$here/bus.conf" "$here/asound.conf" "$tree/etc/"
+cp "$here/bus.conf" "$here/asound.conf" "$tree/etc/"
+cat "$here/descry.conf" "$here/gpio.conf" >"$tree/etc/descry.conf"
 chmod 755 "$tree/init"
 echo 'root:x:0:0:root:/root:/bin/sh' >"$tree/etc/passwd"
 (cd "$tree" && find . | cpio -o -H newc --quiet) >"$out/initrd"
