@@ -339,7 +339,7 @@ fuzzers: $(FUZZ_BIN)
 fuzz:  ## fuzz T=… (image, model, …; all when empty) for SECONDS=… (default 1800) each; FUZZER=afl
 	$(if $(FUZZER),$(call install_packages,afl++))
 	@AFL_QUIET=1 $(MAKE) -s $(FUZZ_VARIANT) fuzzers
-	FUZZ_SCRIPTS=all SECONDS_EACH=$(or $(SECONDS),1800) tests/fuzz/run$(if $(FUZZER),-$(FUZZER)).sh $(T)
+	SECONDS_EACH=$(or $(SECONDS),1800) tests/fuzz/run$(if $(FUZZER),-$(FUZZER)).sh $(T)
 
 .PHONY: lint
 lint:  ## check the sources with cppcheck, clang-tidy and gcc -fanalyzer

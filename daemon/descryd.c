@@ -21,6 +21,7 @@
 #include "daemon/log.h"
 #include "daemon/loop.h"
 #include "daemon/sandbox.h"
+#include "daemon/synthesis_process.h"
 #include "daemon/service.h"
 #include "daemon/speech.h"
 #include "daemon/watchdog.h"
@@ -258,6 +259,8 @@ int main(int argc, char **argv)
 	struct config_error error;
 	int status;
 
+	if (synthesis_process_asked(argc, argv))
+		return synthesis_process_run();
 	if (argc == 2 && strcmp(argv[1], "--worker") == 0) {
 		sandbox_close_descriptors(WORKER_SOCKET);
 		return worker_process_run(WORKER_SOCKET);

@@ -96,6 +96,7 @@ int failure_from_tts(struct failure *failure, int status, const char *message)
 		[TTS_QUEUE_FULL] = FAILURE_BUSY,
 		[TTS_TEXT_TOO_LONG] = FAILURE_TOO_LARGE,
 		[TTS_NO_DATA] = FAILURE_NO_SOUND,
+		[TTS_CRASHED] = FAILURE_CRASHED,
 	};
 	enum failure_kind kind = FAILURE_FAILED;
 

@@ -7,6 +7,7 @@
 #include "daemon/sandbox.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <seccomp.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -39,6 +40,11 @@ static const int allowed[] = {
 	SCMP_SYS(gettimeofday), SCMP_SYS(getrandom),
 };
 
+/* beside that; eSpeak NG opens its data, voice by voice */
+static const int allowed_for_speech[] = {
+	SCMP_SYS(getdents64), SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(faccessat2),
+};
+
 void sandbox_forbid_core_dumps(void)
 {
 	const struct rlimit none = { 0, 0 };
@@ -55,18 +61,39 @@ void sandbox_close_descriptors(int keep)
 	close_range((unsigned)keep + 1, ~0u, 0);
 }
 
-int sandbox_enter(void)
+static int allow(scmp_filter_ctx filter, const int *calls, size_t count)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < count && r == 0; i++)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);
+	return r;
+}
+
+/* Files are opened to be read and to be nothing else. */
+static int allow_reading(scmp_filter_ctx filter)
+{
+	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
+				SCMP_A2(SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT | O_TRUNC,
+					O_RDONLY));
+}
+
+int sandbox_enter(enum sandbox sandbox)
 {
 	scmp_filter_ctx filter;
-	int r = 0;
+	int r;
 
 	if (SANITIZED)
 		return 0;
 	filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	if (!filter)
 		return -ENOMEM;
-	for (size_t i = 0; i < sizeof(allowed) / sizeof(*allowed) && r == 0; i++)
-		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
+	r = allow(filter, allowed, sizeof(allowed) / sizeof(*allowed));
+	if (r == 0 && sandbox == SANDBOX_SPEECH)
+		r = allow(filter, allowed_for_speech,
+			  sizeof(allowed_for_speech) / sizeof(*allowed_for_speech));
+	if (r == 0 && sandbox == SANDBOX_SPEECH)
+		r = allow_reading(filter);
 	if (r == 0)
 		r = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
 	if (r == 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * speech.c: see speech.h. The device and the WAV file are those of the start:
- * eSpeak NG can be initialised only once in a process.
+ * speech.c: see speech.h. The device and the WAV file are those of the start, since
+ * tts_open() takes them.
  */
 #include "daemon/speech.h"
 
@@ -12,6 +12,7 @@
 #include <sys/epoll.h>
 
 #include "daemon/log.h"
+#include "daemon/program.h"
 #include "daemon/route.h"
 
 #define TICK_EVERY_MS 1000
@@ -26,6 +27,7 @@ struct speech {
 	char *last_text, *last_language;	/* for speech_repeat */
 	bool speaking;
 	char trouble[256];
+	uint64_t apology;	/* the last; 0: none yet */
 };
 
 static void update_speaking(struct speech *speech)
@@ -48,6 +50,14 @@ static void note_trouble(struct speech *speech, const char *message)
 		log_warning("%s", message);
 }
 
+/* Whoever waits for a text that cannot be spoken is told so, at its place. */
+static void apologise(struct speech *speech, uint64_t utterance)
+{
+	if (utterance != speech->apology)
+		tts_say(speech->tts, "This text could not be spoken.", TTS_NEXT, NULL,
+			&speech->apology, NULL);
+}
+
 static void on_events(void *data, uint32_t ready)
 {
 	struct speech *speech = data;
@@ -61,6 +71,10 @@ static void on_events(void *data, uint32_t ready)
 			break;
 		case TTS_EVENT_FAILED:
 			note_trouble(speech, event.message);
+			break;
+		case TTS_EVENT_CRASHED:
+			log_warning("%s", event.message);
+			apologise(speech, event.utterance);
 			break;
 		case TTS_EVENT_DEVICE:
 			log_info("%s", event.message);
@@ -125,7 +139,9 @@ static void on_tick(void *data)
 int speech_open(struct loop *loop, const struct config *config,
 		const struct speech_options *options, struct speech **ret_speech)
 {
+	char *program = program_own_file();
 	struct tts_options with = {
+		.program = program,
 		.wav_path = config->speech_wav, .device = config->speech_device,
 		.hold = (enum tts_hold)config->sounds_hold,
 		.voice = config->speech_voice, .rate = config->speech_rate,
@@ -139,14 +155,17 @@ int speech_open(struct loop *loop, const struct config *config,
 	struct tts_error error = { "" };
 	int r;
 
-	if (!speech)
+	if (!speech) {
+		free(program);
 		return -ENOMEM;
+	}
 	speech->config = config;
 	speech->options = *options;
 	r = loop_add_timer(loop, on_tick, speech, &speech->tick);
 	if (r == 0)
 		r = routes_open(loop, &routes, &speech->routes);
 	if (r < 0) {
+		free(program);
 		speech_free(speech);
 		return r;
 	}
@@ -158,6 +177,7 @@ int speech_open(struct loop *loop, const struct config *config,
 		with.voice = NULL;
 		r = tts_open(&with, &speech->tts, &error);
 	}
+	free(program);
 	if (r)
 		note_trouble(speech, *error.message ? error.message : strerror(-r));
 	else

@@ -20,6 +20,7 @@
 
 #include "daemon/log.h"
 #include "daemon/packet.h"
+#include "daemon/program.h"
 
 #define SOCKET_IN_WORKER 3
 #define BACKOFF_FIRST_MS 100
@@ -50,21 +51,6 @@ struct worker {
 };
 
 static void on_socket(void *data, uint32_t events);
-
-/* The program's own file, even after an upgrade has replaced it: the link in
- * /proc still leads to the old one. Emulators resolve the name only. */
-static char *own_program(void)
-{
-	char path[4096];
-	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
-
-	if (n > 0) {
-		path[n] = '\0';
-		if (access(path, X_OK) == 0)
-			return strdup(path);
-	}
-	return strdup("/proc/self/exe");
-}
 
 /* Only calls that are safe between fork and exec in a threaded program. */
 static void become_worker(const char *program, int socket)
@@ -285,7 +271,7 @@ int worker_open(struct loop *loop, const struct worker_options *options,
 	worker->loop = loop;
 	worker->options = *options;
 	worker->socket = -1;
-	worker->program = options->program ? strdup(options->program) : own_program();
+	worker->program = options->program ? strdup(options->program) : program_own_file();
 	worker->model_path = strdup(options->model_path);
 	if (worker->program && worker->model_path)
 		r = loop_add_timer(loop, on_restart, worker, &worker->restart_timer);

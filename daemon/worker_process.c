@@ -215,7 +215,7 @@ int worker_process_run(int fd)
 		return 1;
 	if (pthread_create(&thread, NULL, describe_forever, &process) != 0)
 		return 1;
-	r = sandbox_enter();
+	r = sandbox_enter(SANDBOX_PICTURES);
 	if (r < 0)
 		log_warning("Pictures are described without a seccomp filter: %s.", strerror(-r));
 	reply(&process, json_pack("{s:o}", "model",

@@ -3,11 +3,11 @@
  * tts.c: the speaker, which joins queue, synthesis and sound card.
  *
  * Three threads at most take part. The owner queues and stops; it takes `lock`
- * for moments only, and never while eSpeak NG or the sound card works. The
- * speaker thread takes one utterance at a time, lets eSpeak NG make its samples
- * and feeds them to the ring; since synthesis is a thousand times faster than
- * speech, the ring is soon full and the thread sleeps most of the time. Beneath
- * it, audio.c has a thread of its own for PortAudio.
+ * for moments only, and never while samples are made or the sound card works. The
+ * speaker thread takes one utterance at a time, has its samples made by another
+ * process (synthesizer.h) and feeds them to the ring; since synthesis is a thousand
+ * times faster than speech, the ring is soon full and the thread sleeps most of the
+ * time. Beneath it, audio.c has a thread of its own for PortAudio.
  *
  * A stop is one atomic flag for the synthesis and one for the audio callback,
  * both raised by the owner under `lock`, so that a flag can never be meant for
@@ -18,7 +18,7 @@
 #include "tts/queue.h"
 #include "tts/resampler.h"
 #include "tts/sounds.h"
-#include "tts/synthesis.h"
+#include "tts/synthesizer.h"
 #include "tts/text.h"
 #include "tts/wav.h"
 
@@ -45,6 +45,7 @@ struct tts {
 	sem_t *wake;			/* outlives this object when a sound card hangs */
 	struct audio *audio;		/* the speaker thread's, but for audio_cut; NULL: wav */
 	struct wav *wav;		/* the speaker thread's */
+	struct synthesizer *synthesizer;	/* the speaker thread's, but for the voices */
 	unsigned synthesis_rate;
 	int event_fd;
 	_Atomic bool cancelled;		/* what is being spoken is to end */
@@ -132,6 +133,7 @@ struct session {
 	bool announced;			/* TTS_EVENT_STARTED is out */
 	bool lost;			/* the device cannot be used */
 	bool failed;			/* that, or the speech could not be made */
+	bool crashed;			/* the text ended the synthesis */
 	struct tts_error error;
 };
 
@@ -191,11 +193,13 @@ static bool deliver(struct session *session, const int16_t *samples, size_t coun
 	return false;
 }
 
-/* Takes samples at eSpeak NG's rate; the sink of synthesis_speak. */
+/* Takes samples at eSpeak NG's rate; the sink of synthesizer_speak. */
 static bool take(void *userdata, const int16_t *samples, size_t count)
 {
 	struct session *session = userdata;
 
+	if (!count)
+		return session_goes_on(session);
 	if (!session->resampler)
 		return deliver(session, samples, count);
 	while (count) {
@@ -284,15 +288,17 @@ static void render_utterance(struct session *session, const struct utterance *ut
 	settings = tts->settings;
 	pthread_mutex_unlock(&tts->lock);
 	if (utterance->language) {
-		r = synthesis_find_language(utterance->language, settings.voice, voice,
-					    &session->error);
+		r = voices_find_language(synthesizer_voices(tts->synthesizer), utterance->language,
+					 settings.voice, voice, &session->error);
 		if (r == 0)
 			strcpy(settings.voice, voice);
 	}
 	if (r == 0 && !tts->wav)
 		audio_mark(tts->audio);
 	if (r == 0)
-		r = synthesis_speak(&settings, utterance->text, take, session, &session->error);
+		r = synthesizer_speak(tts->synthesizer, &settings, utterance->text, take, session,
+				      &session->error);
+	session->crashed = r == TTS_CRASHED;
 	if (r)
 		session->failed = true;
 }
@@ -374,7 +380,8 @@ static void session_run(struct tts *tts, struct utterance *utterance)
 
 	pthread_mutex_lock(&tts->lock);
 	if (utterance->id && !atomic_load(&tts->cancelled))
-		emit(tts, session.failed ? TTS_EVENT_FAILED : TTS_EVENT_FINISHED, utterance->id,
+		emit(tts, session.crashed ? TTS_EVENT_CRASHED :
+			  session.failed ? TTS_EVENT_FAILED : TTS_EVENT_FINISHED, utterance->id,
 		     session.failed ? session.error.message : NULL);
 	tts->current = 0;
 	tts->busy = false;
@@ -531,7 +538,8 @@ static int prepare(struct tts *tts, const char *text, const char *language, char
 		return refuse(error, TTS_TEXT_TOO_LONG, problem.message);
 	}
 	if (language && *language) {
-		r = synthesis_find_language(language, tts->settings.voice, ignored, &problem);
+		r = voices_find_language(synthesizer_voices(tts->synthesizer), language,
+					 tts->settings.voice, ignored, &problem);
 		if (r)
 			return refuse(error, r, problem.message);
 	}
@@ -659,7 +667,7 @@ int tts_set_voice(struct tts *tts, const char *voice, struct tts_error *error)
 {
 	struct tts_error problem;
 	char found[VOICE_BYTES];
-	int r = synthesis_find_voice(voice, found, &problem);
+	int r = voices_find(synthesizer_voices(tts->synthesizer), voice, found, &problem);
 
 	if (r)
 		return refuse(error, r, problem.message);
@@ -721,14 +729,13 @@ unsigned tts_volume(const struct tts *tts)
 	return tts->settings.volume;
 }
 
-int tts_voices(struct tts *tts, const struct tts_voice_info **ret_voices, size_t *ret_count,
-	       struct tts_error *error)
+void tts_voices(const struct tts *tts, const struct tts_voice_info **ret_voices,
+		size_t *ret_count)
 {
-	struct tts_error problem;
-	int r = synthesis_voices(ret_voices, ret_count, &problem);
+	const struct voices *voices = synthesizer_voices(tts->synthesizer);
 
-	(void)tts;
-	return r ? refuse(error, r, problem.message) : 0;
+	*ret_voices = voices->infos;
+	*ret_count = voices->count;
 }
 
 /* --- life ----------------------------------------------------------------------------- */
@@ -759,6 +766,7 @@ static void release(struct tts *tts)
 		free(tts->wake);
 	}
 	wav_close(tts->wav);
+	synthesizer_free(tts->synthesizer);
 	free_list(queue_take(&tts->queue, true));
 	utterance_free(tts->last);
 	if (tts->event_fd >= 0)
@@ -809,9 +817,11 @@ int tts_open(const struct tts_options *options, struct tts **ret_tts, struct tts
 			 "No event descriptor for speech: %s.", strerror(errno));
 		goto fail;
 	}
-	r = synthesis_open(&tts->synthesis_rate, &problem);
+	r = synthesizer_open(options->program ? options->program : "/proc/self/exe",
+			     &tts->synthesizer, &problem);
 	if (r)
 		goto fail;
+	tts->synthesis_rate = synthesizer_rate(tts->synthesizer);
 	r = tts_set_voice(tts, options->voice ? options->voice : "en", &problem);
 	if (!r)
 		r = tts_set_rate(tts, options->rate ? options->rate : RATE_DEFAULT, &problem);

@@ -1,14 +1,14 @@
 /*
  * tts.h: the speech module's only public header.
  *
- * Text goes in, sound comes out of the loudspeaker: eSpeak NG on one synthesis
- * thread, a lock-free ring, a PortAudio callback. Stop is immediate.
+ * Text goes in, sound comes out of the loudspeaker: eSpeak NG in a process of its
+ * own, a speaker thread, a lock-free ring, a PortAudio callback. Stop is immediate.
  *
  * Conventions: 0, or a negative errno, or a positive code of enum tts_status;
  * `error`, which may be NULL, then holds one plain sentence. `ret_` parameters
  * are written on success only. Nothing here prints or exits. All functions may
  * be called from any one thread (the owner's loop); none of them blocks on the
- * sound card. One struct tts per process: eSpeak NG's state is global.
+ * sound card. One struct tts per process: PortAudio's state is global.
  */
 #ifndef TTS_H
 #define TTS_H
@@ -25,6 +25,7 @@ enum tts_status {
 	TTS_QUEUE_FULL = 4,
 	TTS_TEXT_TOO_LONG = 5,
 	TTS_NO_DATA = 6,	/* eSpeak NG's data are missing */
+	TTS_CRASHED = 7,	/* the text made eSpeak NG crash */
 };
 
 struct tts_error {
@@ -42,6 +43,10 @@ enum tts_hold {
 };
 
 struct tts_options {
+	/* The program that makes the samples: started with TTS_SYNTHESIS_ARGUMENT alone, it
+	 * must call tts_synthesis_main(). Usually the caller's own file, which NULL means;
+	 * give its name where /proc/self/exe is an emulator's. */
+	const char *program;
 	const char *wav_path;	/* write what would be played here instead; NULL: play */
 	const char *device;	/* PortAudio device name or part of it; NULL: default */
 	enum tts_hold hold;
@@ -51,7 +56,15 @@ struct tts_options {
 	unsigned volume;	/* 0 to 200 per cent; 100 is the voice's own */
 };
 
-/* Starts the synthesis thread. A missing sound card is no error: the reason
+/* Some texts make eSpeak NG crash, and none may take its speaker away: so it runs in a
+ * process, which is started again when it ends. This is the whole of that process;
+ * returns its exit status. `lock_in`, or NULL, is called when eSpeak NG is loaded,
+ * before the first text: a sandbox must leave files to read, memory and the
+ * descriptors up to 3. */
+#define TTS_SYNTHESIS_ARGUMENT "--synthesis"
+int tts_synthesis_main(void (*lock_in)(void));
+
+/* Starts that process and the speaker thread, and waits for the first. A missing sound card is no error: the reason
  * arrives as an event, and every utterance tries again. */
 int tts_open(const struct tts_options *options, struct tts **ret_tts, struct tts_error *error);
 /* Silences, joins the threads, completes a WAV file. */
@@ -109,14 +122,15 @@ struct tts_voice_info {
 	char gender;	/* 'm', 'f' or '-' */
 };
 /* The list is owned by `tts` and lives as long. */
-int tts_voices(struct tts *tts, const struct tts_voice_info **ret_voices,
-	       size_t *ret_count, struct tts_error *error);
+void tts_voices(const struct tts *tts, const struct tts_voice_info **ret_voices,
+		size_t *ret_count);
 
 enum tts_event_kind {
 	TTS_EVENT_STARTED,	/* first sample handed to the device */
 	TTS_EVENT_FINISHED,	/* last sample played */
 	TTS_EVENT_STOPPED,	/* cut short or dropped from the queue */
 	TTS_EVENT_FAILED,	/* could not be spoken; `message` says why */
+	TTS_EVENT_CRASHED,	/* the same, because the text made eSpeak NG crash */
 	TTS_EVENT_DEVICE,	/* the sound card came or went; `message` says which */
 };
 struct tts_event {

@@ -16,6 +16,7 @@
 #include "daemon/client/picture.h"
 #include "daemon/describe.h"
 #include "daemon/phrase.h"
+#include "daemon/program.h"
 #include "daemon/quality.h"
 #include "daemon/trust.h"
 #include "daemon/variant.h"
@@ -142,14 +143,16 @@ static int open_voice(struct session *session, struct failure *failure)
 {
 	const struct config *config = session->config;
 	const char *wav = client_value(session->client, "wav");
+	char *program = program_own_file();
 	struct tts_options options = {
-		.wav_path = wav ? wav : config->speech_wav, .device = config->speech_device,
+		.program = program, .wav_path = wav ? wav : config->speech_wav, .device = config->speech_device,
 		.voice = config->speech_voice, .rate = config->speech_rate,
 		.pitch = config->speech_pitch, .volume = config->speech_volume,
 	};
 	struct tts_error error = { "" };
 	int r = tts_open(&options, &session->tts, &error);
 
+	free(program);
 	return r ? failure_from_tts(failure, r, error.message) : 0;
 }
 
@@ -173,10 +176,11 @@ static void listen(struct session *session, bool wait)
 		if (poll(&poller, 1, wait ? -1 : 0) <= 0 && !wait)
 			return;
 		while (tts_next_event(session->tts, &event)) {
-			if (event.kind == TTS_EVENT_FAILED || event.kind == TTS_EVENT_DEVICE)
+			if (event.kind == TTS_EVENT_FAILED || event.kind == TTS_EVENT_CRASHED ||
+			    event.kind == TTS_EVENT_DEVICE)
 				tell(session, event.message);
 			if (event.kind == TTS_EVENT_FINISHED || event.kind == TTS_EVENT_STOPPED ||
-			    event.kind == TTS_EVENT_FAILED)
+			    event.kind == TTS_EVENT_FAILED || event.kind == TTS_EVENT_CRASHED)
 				session->unspoken--;
 		}
 	}

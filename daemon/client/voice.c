@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "daemon/client/commands.h"
+#include "daemon/program.h"
 #include "tts/tts.h"
 
 static const struct client_option say_options[] = {
@@ -135,6 +136,7 @@ static int run_voices(struct client *client, int argc, char **argv)
 {
 	const struct tts_voice_info *voices;
 	struct tts_options options = { 0 };
+	char *program;
 	struct tts_error error = { "" };
 	struct tts *tts = NULL;
 	struct failure failure;
@@ -143,11 +145,14 @@ static int run_voices(struct client *client, int argc, char **argv)
 
 	if (argc > 0)
 		return client_usage(client, "voices takes no \"%s\".", argv[0]);
+	program = program_own_file();
+	options.program = program;
 	r = tts_open(&options, &tts, &error);
-	if (r == 0)
-		r = tts_voices(tts, &voices, &count, &error);
-	if (r == 0)
+	free(program);
+	if (r == 0) {
+		tts_voices(tts, &voices, &count);
 		print_voices(client, voices, count);
+	}
 	tts_free(tts);
 	if (r == 0)
 		return 0;

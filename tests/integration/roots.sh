@@ -105,7 +105,7 @@ run_units() {
 	local prefix=$1 folder=$2 names=$3 test name skipped started out=$2/tmp/unit.log
 	local shared=${DESCRY_SHARED:-../shared} with=()
 	shift 3
-	[ $# -eq 0 ] || with+=(--setenv=DESCRY_EMULATED=1)
+	[ $# -eq 0 ] || with+=(--setenv=DESCRY_EMULATED="$*")
 	[ -d "$shared" ] && with+=(--bind-ro="$(realpath "$shared")":/shared --setenv=DESCRY_SHARED=/shared)
 	for test in "$folder"/descry/build/*/test_*; do
 		name=${test##*/}

@@ -18,7 +18,8 @@
 #include <string.h>
 #include <time.h>
 
-static const char *const kinds[] = { "started", "finished", "stopped", "failed", "device" };
+static const char *const kinds[] = { "started", "finished", "stopped", "failed", "crashed",
+				    "device" };
 
 static long long microseconds(void)
 {
@@ -55,8 +56,7 @@ static void list_voices(struct tts *tts)
 	const struct tts_voice_info *voices;
 	size_t count;
 
-	if (tts_voices(tts, &voices, &count, NULL))
-		return;
+	tts_voices(tts, &voices, &count);
 	for (size_t i = 0; i < count; i++)
 		printf("voice %s\t%s\t%s\t%c\n", voices[i].name, voices[i].language,
 		       voices[i].identifier, voices[i].gender);
@@ -120,6 +120,9 @@ int main(int count, char **arguments)
 	struct tts *tts;
 	char *line = NULL;
 	size_t size = 0;
+
+	if (count == 2 && !strcmp(arguments[1], TTS_SYNTHESIS_ARGUMENT))
+		return tts_synthesis_main(NULL);
 
 	for (int i = 1; i < count; i++) {
 		char *value = strchr(arguments[i], '=');

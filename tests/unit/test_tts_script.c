@@ -140,7 +140,7 @@ static size_t spoken(const char *voice, const char *text)
 	struct tts_error error;
 	size_t total = 0;
 
-	if (synthesis_find_voice(voice, settings.voice, &error))
+	if (voices_find(synthesis_voices(), voice, settings.voice, &error))
 		return 0;
 	assert_int_equal(synthesis_speak(&settings, text, on_samples, &total, &error), 0);
 	return total;
@@ -214,7 +214,7 @@ static void stops_in_all_pieces(void **state)
 
 	(void)state;
 	assert_int_equal(synthesis_open(&rate, &error), 0);
-	assert_int_equal(synthesis_find_voice("en", settings.voice, &error), 0);
+	assert_int_equal(voices_find(synthesis_voices(), "en", settings.voice, &error), 0);
 	assert_int_equal(synthesis_speak(&settings, "Hello Привет hello Привет", stop_at_once, &calls,
 					 &error), 0);
 	assert_int_equal(calls, 1);
