@@ -224,10 +224,12 @@ $B/lib%.a:
 	@rm -f $@
 	$(AR) rcs $@ $^
 
+# lost memory is looked for when a program ends, in libraries as well
+KEPT := $(if $(findstring address,$(SANITIZE)),$B/tests/sanitizers/libraries.o)
 LINK = $(CC) $(CFLAGS) $(LDFLAGS) -pie -pthread -o $@ $^ $(PKG_LIBS) -lm
-$B/descryd: $B/daemon/descryd.o $(LIB_DAEMON) $(LIB_TTS) $(LIB_ENGINE)
+$B/descryd: $B/daemon/descryd.o $(KEPT) $(LIB_DAEMON) $(LIB_TTS) $(LIB_ENGINE)
 	$(LINK)
-$B/descry: $(call obj,$(CLIENT_SRC)) $(LIB_DAEMON) $(LIB_LAB) $(LIB_TTS) $(LIB_ENGINE)
+$B/descry: $(call obj,$(CLIENT_SRC)) $(KEPT) $(LIB_DAEMON) $(LIB_LAB) $(LIB_TTS) $(LIB_ENGINE)
 	$(LINK)
 $B/test_%: $B/tests/unit/test_%.o $(LIB_SUPPORT) $(LIB_DAEMON) $(LIB_LAB) $(LIB_TTS) $(LIB_ENGINE)
 	$(LINK) -lcmocka

@@ -26,8 +26,8 @@
 #define BACKOFF_FIRST_MS 100
 #define BACKOFF_MOST_MS 10000
 #define CANCEL_GRACE_MS 1000
-/* one that counts lines writes the counts when it ends */
-#ifdef DESCRY_COVERAGE
+/* one that counts lines writes the counts when it ends, a sanitizer's looks for lost memory */
+#if defined(DESCRY_COVERAGE) || defined(__SANITIZE_ADDRESS__)
 #define END_STEPS 5000
 #else
 #define END_STEPS 100
