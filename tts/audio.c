@@ -69,6 +69,7 @@ struct device {
 
 	/* parameters and answers of a request, handed over by request and answered */
 	bool search;
+	bool lost;			/* the stream that is closed was given up */
 	unsigned rate;
 	PaStream *stream;
 	bool hold_due;			/* the device thread's: at rest it looks after the chime */
@@ -278,24 +279,31 @@ static void start_stream(struct device *device)
 	atomic_store(&device->state, STATE_STARTED);
 }
 
-/* Whether the card did what was asked of it, so that it may be held again. */
+/* Whether the card may be held again: it did not fail. One that has not taken the cut
+ * yet is only slow, or the machine is. */
 static bool close_stream(struct device *device)
 {
 	enum state state = atomic_load(&device->state);
-	bool well;
+	int64_t limit = now() + CUT_MILLISECONDS;
+	bool died;
 
 	if (!device->stream)
 		return false;
 	/* Pa_CloseStream cancels a running callback thread; the callback's own
 	 * paAbort is gentler and comes within one buffer */
-	if (state == STATE_STARTED && !atomic_load(&device->finished))
-		wait_on(&device->go, CUT_MILLISECONDS);
-	/* one that was cut before it was started had nothing to do */
-	well = state == STATE_OPEN || atomic_load(&device->complete);
+	while (state == STATE_STARTED && !atomic_load(&device->finished)) {
+		int64_t left = limit - now();
+
+		if (left <= 0 || !wait_on(&device->go, (unsigned)left))
+			break;
+	}
+	died = atomic_load(&device->finished) && !atomic_load(&device->complete);
 	Pa_CloseStream(device->stream);
 	device->stream = NULL;
 	atomic_store(&device->state, STATE_CLOSED);
-	return well;
+	/* what else was posted meanwhile is seen to next */
+	sem_post(&device->go);
+	return !died && !device->lost && state != STATE_FAILED;
 }
 
 static void *device_main(void *userdata)
@@ -753,6 +761,7 @@ void audio_close(struct audio *audio)
 		return;
 	/* a stream that is still starting has to answer first */
 	if (await(audio, device, STALL_MILLISECONDS)) {
+		device->lost = audio->failed;
 		ask(device, REQUEST_CLOSE);
 		if (await(audio, device, CLOSE_MILLISECONDS))
 			return;

@@ -137,12 +137,18 @@ struct session {
 	struct tts_error error;
 };
 
+/* Under the lock, so that it cannot come after the end that a stop has told. */
 static void announce(struct session *session)
 {
-	if (session->announced || !session->utterance || atomic_load(&session->tts->cancelled))
+	struct tts *tts = session->tts;
+
+	if (session->announced || !session->utterance)
 		return;
 	session->announced = true;
-	emit_locking(session->tts, TTS_EVENT_STARTED, session->utterance, NULL);
+	pthread_mutex_lock(&tts->lock);
+	if (!atomic_load(&tts->cancelled))
+		emit(tts, TTS_EVENT_STARTED, session->utterance, NULL);
+	pthread_mutex_unlock(&tts->lock);
 }
 
 /* Looks after the running stream; false when nothing more is to be written. */
@@ -369,6 +375,9 @@ static void session_run(struct tts *tts, struct utterance *utterance)
 				audio_start(tts->audio);
 				audio_wait(tts->audio);
 			}
+			/* a quick card may begin and end between two looks */
+			if (audio_mark_reached(tts->audio))
+				announce(&session);
 		}
 		if (session.failed)
 			audio_cut(tts->audio);

@@ -6,7 +6,9 @@
  * and stop. What a loudspeaker gets, sample by sample, is the integration test's.
  */
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,6 +23,8 @@
 #include <alsa/asoundlib.h>
 #include <cmocka.h>
 #include <dlfcn.h>
+#include <portaudio.h>
+#include <sndfile.h>
 #include <stdatomic.h>
 
 #include "tests/unit/emulated.h"
@@ -33,15 +37,89 @@ static char folder[] = "/tmp/descry-test-tts-XXXXXX";
 static char path[128], script[128];
 static const char *program;	/* for tts_options */
 
+/* How many writes into the WAV file are let through before the next one waits, and how
+ * many of a card's buffers are filled before it stands still: so that a sentence cannot
+ * be over before the test comes to stop it. */
+#define ALL INT_MAX
+
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	int writes;
+	unsigned order;		/* a write that waits is let through by the next order */
+	bool reached;		/* a write waits */
+	_Atomic int buffers;
+} gate = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, ALL, 0, false, ALL };
+
+sf_count_t sf_write_short(SNDFILE *file, const short *samples, sf_count_t count)
+{
+	sf_count_t (*next)(SNDFILE *, const short *, sf_count_t);
+
+	pthread_mutex_lock(&gate.lock);
+	if (gate.writes == 0) {
+		unsigned order = gate.order;
+
+		gate.reached = true;
+		pthread_cond_broadcast(&gate.changed);
+		while (gate.order == order)
+			pthread_cond_wait(&gate.changed, &gate.lock);
+	} else if (gate.writes != ALL) {
+		gate.writes--;
+	}
+	pthread_mutex_unlock(&gate.lock);
+	*(void **)&next = dlsym(RTLD_NEXT, "sf_write_short");
+	return next(file, samples, count);
+}
+
+static void let_write(int writes)
+{
+	pthread_mutex_lock(&gate.lock);
+	gate.writes = writes;
+	gate.order++;
+	gate.reached = false;
+	pthread_cond_broadcast(&gate.changed);
+	pthread_mutex_unlock(&gate.lock);
+}
+
+static void await_writer(void)
+{
+	struct timespec limit;
+	int r = 0;
+
+	clock_gettime(CLOCK_REALTIME, &limit);
+	limit.tv_sec += LIMIT_MILLISECONDS / 1000;
+	pthread_mutex_lock(&gate.lock);
+	while (!gate.reached && r == 0)
+		r = pthread_cond_timedwait(&gate.changed, &gate.lock, &limit);
+	pthread_mutex_unlock(&gate.lock);
+	assert_int_equal(r, 0);
+}
+
+/* Speech is open once in a process: what a failed case left open is closed, so that it
+ * fails alone. */
+static struct tts *left_open;
+
+static struct tts *open_with(struct tts_options options)
+{
+	struct tts_error error = { "" };
+
+	options.program = program;
+	let_write(ALL);
+	gate.buffers = ALL;
+	left_open = tts_free(left_open);
+	if (tts_open(&options, &left_open, &error))
+		fail_msg("%s", error.message);
+	return left_open;
+}
+
 static struct tts *open_to(const char *wav)
 {
-	struct tts_options options = { .program = program, .wav_path = wav, .pitch = 50, .volume = 100 };
-	struct tts_error error = { "" };
-	struct tts *tts = NULL;
+	return open_with((struct tts_options){ .wav_path = wav, .pitch = 50, .volume = 100 });
+}
 
-	if (tts_open(&options, &tts, &error))
-		fail_msg("%s", error.message);
-	return tts;
+static void close_speech(void)
+{
+	left_open = tts_free(left_open);
 }
 
 /* The next event, or a failure. */
@@ -86,7 +164,7 @@ static long spoken_length(unsigned rate, unsigned volume, const char *voice)
 	assert_int_equal(tts_set_voice(tts, voice, NULL), 0);
 	assert_int_equal(tts_say(tts, SENTENCE, TTS_NOW, NULL, &id, NULL), 0);
 	await(tts, TTS_EVENT_FINISHED, id);
-	tts_free(tts);
+	close_speech();
 	return wav_samples();
 }
 
@@ -121,7 +199,7 @@ static void settings_out_of_range_change_nothing(void **state)
 	assert_int_equal(tts_rate(tts), 175);
 	assert_int_equal(tts_pitch(tts), 50);
 	assert_int_equal(tts_volume(tts), 100);
-	tts_free(tts);
+	close_speech();
 }
 
 static void finds_voices_by_every_name_and_no_other(void **state)
@@ -152,7 +230,7 @@ static void finds_voices_by_every_name_and_no_other(void **state)
 		assert_true(*voices[i].name && *voices[i].identifier);
 		assert_int_equal(tts_set_voice(tts, voices[i].identifier, NULL), 0);
 	}
-	tts_free(tts);
+	close_speech();
 }
 
 static void languages_fall_back_to_their_family_only(void **state)
@@ -170,7 +248,7 @@ static void languages_fall_back_to_their_family_only(void **state)
 	await(tts, TTS_EVENT_FINISHED, id);
 	assert_int_equal(tts_say(tts, "Mumble", TTS_NEXT, "tlhx", &id, &error), TTS_NO_VOICE);
 	assert_non_null(strstr(error.message, "tlhx"));
-	tts_free(tts);
+	close_speech();
 }
 
 static void the_language_changes_what_is_heard_and_only_once(void **state)
@@ -189,7 +267,7 @@ static void the_language_changes_what_is_heard_and_only_once(void **state)
 	assert_int_equal(tts_say(tts, SENTENCE, TTS_NEXT, NULL, &id, NULL), 0);
 	await(tts, TTS_EVENT_FINISHED, id);
 	again = wav_samples() - english - german;
-	tts_free(tts);
+	close_speech();
 	assert_true(labs(again - english) < 500);
 	assert_true(labs(german - english) > 2000);
 }
@@ -210,18 +288,19 @@ static void refuses_text_that_cannot_be_spoken(void **state)
 	assert_int_equal(tts_repeat(tts, NULL, &error), -ENOENT);
 	assert_false(tts_speaking(tts));
 	free(text);
-	tts_free(tts);
+	close_speech();
 }
 
 static void one_at_a_time_in_a_process(void **state)
 {
 	struct tts_options options = { .program = program, .pitch = 50, .volume = 100 };
-	struct tts *tts = open_to(path), *second = NULL;
+	struct tts *second = NULL;
 
 	(void)state;
+	open_to(path);
 	assert_int_equal(tts_open(&options, &second, NULL), -EBUSY);
 	assert_null(second);
-	tts_free(tts);
+	close_speech();
 	assert_null(tts_free(NULL));
 	options.voice = "nobody";
 	assert_int_equal(tts_open(&options, &second, NULL), TTS_NO_VOICE);
@@ -238,18 +317,14 @@ static void speaks_in_order_of_priority(void **state)
 	uint64_t order[3];
 
 	(void)state;
-	/* the first is long enough to be still spoken when the others are queued */
-	char *text = malloc(40000);
-
-	assert_non_null(text);
-	*text = '\0';
-	for (int i = 0; i < 400; i++)
-		strcat(text, SENTENCE " ");
-	assert_int_equal(tts_say(tts, text, TTS_NEXT, NULL, &first, NULL), 0);
+	/* the first waits until the others are queued */
+	let_write(0);
+	assert_int_equal(tts_say(tts, SENTENCE, TTS_NEXT, NULL, &first, NULL), 0);
+	await_writer();
 	assert_int_equal(tts_say(tts, "Idle.", TTS_IDLE, NULL, &idle, NULL), 0);
 	assert_int_equal(tts_say(tts, "Next.", TTS_NEXT, NULL, &next, NULL), 0);
-	free(text);
 	assert_true(tts_speaking(tts));
+	let_write(ALL);
 	for (int i = 0; i < 3;) {
 		struct tts_event event = next_event(tts);
 
@@ -260,7 +335,7 @@ static void speaks_in_order_of_priority(void **state)
 	assert_int_equal(order[1], next);
 	assert_int_equal(order[2], idle);
 	assert_false(tts_speaking(tts));
-	tts_free(tts);
+	close_speech();
 }
 
 static void a_sound_is_heard_before_the_words_it_announces(void **state)
@@ -279,7 +354,7 @@ static void a_sound_is_heard_before_the_words_it_announces(void **state)
 	both = wav_samples() - words;
 	assert_true(both - words > 22050 / 5);
 	assert_int_equal(tts_play(tts, (enum tts_sound)99), -EINVAL);
-	tts_free(tts);
+	close_speech();
 }
 
 static void repeats_the_last(void **state)
@@ -297,18 +372,40 @@ static void repeats_the_last(void **state)
 	await(tts, TTS_EVENT_FINISHED, again);
 	twice = wav_samples() - once;
 	assert_true(labs(twice - once) < 500);
-	tts_free(tts);
+	close_speech();
 }
 
-/* Each utterance ends in exactly one event, whatever is thrown at the queue. */
-static void storm(struct tts *tts, unsigned rounds)
+/* Whether every utterance began once at most, and before it ended, and ended once. */
+enum { UTTERANCES_MOST = 4096 };
+static unsigned char begun[UTTERANCES_MOST], ended[UTTERANCES_MOST];
+
+static void note_events(struct tts *tts)
 {
-	enum { MOST = 4096 };
-	static unsigned char ended[MOST];
-	uint64_t last = 0;
-	unsigned seed = 7;
 	struct tts_event event;
 
+	while (tts_next_event(tts, &event)) {
+		uint64_t id = event.utterance;
+
+		if (event.kind == TTS_EVENT_DEVICE)
+			continue;
+		assert_true(id > 0 && id < UTTERANCES_MOST);
+		if (ended[id])
+			fail_msg("utterance %u: event %d after its end", (unsigned)id, event.kind);
+		if (event.kind != TTS_EVENT_STARTED)
+			ended[id]++;
+		else if (begun[id]++)
+			fail_msg("utterance %u began twice", (unsigned)id);
+		if (event.kind == TTS_EVENT_FINISHED && !begun[id])
+			fail_msg("utterance %u finished and never began", (unsigned)id);
+	}
+}
+
+static void storm(struct tts *tts, unsigned rounds)
+{
+	uint64_t last = 0;
+	unsigned seed = 7;
+
+	memset(begun, 0, sizeof(begun));
 	memset(ended, 0, sizeof(ended));
 	for (unsigned i = 0; i < rounds; i++) {
 		unsigned dice = (unsigned)rand_r(&seed) % 10;
@@ -331,19 +428,15 @@ static void storm(struct tts *tts, unsigned rounds)
 		last = id > last ? id : last;
 		if (dice % 2)
 			usleep((unsigned)rand_r(&seed) % 3000);
-		while (tts_next_event(tts, &event))
-			if (event.kind != TTS_EVENT_STARTED && event.utterance < MOST)
-				ended[event.utterance]++;
+		note_events(tts);
 	}
 	tts_stop(tts);
 	assert_false(tts_speaking(tts));
-	assert_true(last > 0 && last < MOST);
-	while (tts_next_event(tts, &event))
-		if (event.kind != TTS_EVENT_STARTED && event.utterance < MOST)
-			ended[event.utterance]++;
+	assert_true(last > 0 && last < UTTERANCES_MOST);
+	note_events(tts);
 	for (uint64_t id = 1; id <= last; id++)
 		if (ended[id] != 1)
-			fail_msg("utterance %u ended %u times", (unsigned)id, ended[id]);
+			fail_msg("utterance %u did not end", (unsigned)id);
 }
 
 static void survives_storms_into_a_file(void **state)
@@ -352,7 +445,7 @@ static void survives_storms_into_a_file(void **state)
 
 	(void)state;
 	storm(tts, 300);
-	tts_free(tts);
+	close_speech();
 }
 
 static void speaks_the_same_after_being_stopped(void **state)
@@ -367,18 +460,23 @@ static void speaks_the_same_after_being_stopped(void **state)
 	await(tts, TTS_EVENT_FINISHED, id);
 	whole = wav_samples();
 	for (int i = 0; i < 50; i++) {
+		let_write(i % 20);
 		assert_int_equal(tts_say(tts, SENTENCE, TTS_NOW, NULL, &id, NULL), 0);
 		await(tts, TTS_EVENT_STARTED, id);
+		await_writer();
 		tts_stop(tts);
+		let_write(ALL);
 		await(tts, TTS_EVENT_STOPPED, id);
 	}
-	usleep(50000);
-	before = wav_samples();
+	let_write(0);
 	assert_int_equal(tts_say(tts, SENTENCE, TTS_NOW, NULL, &id, NULL), 0);
+	await_writer();
+	before = wav_samples();
+	let_write(ALL);
 	await(tts, TTS_EVENT_FINISHED, id);
 	after = wav_samples() - before;
 	assert_true(labs(after - whole) < 1500);
-	tts_free(tts);
+	close_speech();
 }
 
 /* An ALSA configuration in which "default" is what `definition` says. PortAudio
@@ -425,11 +523,11 @@ static void says_once_why_there_is_no_sound(void **state)
 	event = next_event(tts);
 	assert_int_equal(event.kind, TTS_EVENT_DEVICE);
 	event = await(tts, TTS_EVENT_FINISHED, first);
-	tts_free(tts);
+	close_speech();
 }
 
-/* PortAudio's way to the card: counted, and one at a time when told so. */
-static _Atomic int handles, most_handles, openings;
+/* The way to the card: counted, and one at a time when told so. */
+static _Atomic int handles, most_handles, openings, refusals;
 static _Atomic bool exclusive;
 
 int snd_pcm_open(snd_pcm_t **handle, const char *name, snd_pcm_stream_t stream, int mode)
@@ -437,8 +535,10 @@ int snd_pcm_open(snd_pcm_t **handle, const char *name, snd_pcm_stream_t stream, 
 	int (*next)(snd_pcm_t **, const char *, snd_pcm_stream_t, int);
 	int r;
 
-	if (exclusive && handles > 0)
+	if (exclusive && handles > 0) {
+		refusals++;
 		return -EBUSY;
+	}
 	*(void **)&next = dlsym(RTLD_NEXT, "snd_pcm_open");
 	r = next(handle, name, stream, mode);
 	handles += r == 0;
@@ -456,6 +556,130 @@ int snd_pcm_close(snd_pcm_t *handle)
 	return next(handle);
 }
 
+/* The streams that are open: those that speak have a callback, the one that is held for
+ * short sounds has none. */
+static struct stream {
+	PaStream *stream;
+	PaStreamCallback *callback;
+	PaStreamFinishedCallback *finished;
+	void *userdata;
+	bool started;
+} streams[8];
+static pthread_mutex_t streams_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* The null device is quicker than any card; this stands still when told so. */
+static int fill(const void *input, void *output, unsigned long frames,
+		const PaStreamCallbackTimeInfo *timing, PaStreamCallbackFlags flags,
+		void *userdata)
+{
+	const struct stream *stream = userdata;
+
+	if (gate.buffers == 0) {
+		memset(output, 0, frames * sizeof(int16_t));
+		usleep(1000);
+		return paContinue;
+	}
+	if (gate.buffers != ALL)
+		gate.buffers--;
+	return stream->callback(input, output, frames, timing, flags, stream->userdata);
+}
+
+static struct stream *stream_of(const PaStream *wanted)
+{
+	for (size_t i = 0; i < sizeof(streams) / sizeof(streams[0]); i++)
+		if (streams[i].stream == wanted)
+			return &streams[i];
+	return NULL;
+}
+
+PaError Pa_OpenStream(PaStream **ret_stream, const PaStreamParameters *input,
+		      const PaStreamParameters *output, double rate, unsigned long frames,
+		      PaStreamFlags flags, PaStreamCallback *callback, void *userdata)
+{
+	PaError (*next)(PaStream **, const PaStreamParameters *, const PaStreamParameters *,
+			double, unsigned long, PaStreamFlags, PaStreamCallback *, void *);
+	struct stream *stream;
+	PaError code;
+
+	*(void **)&next = dlsym(RTLD_NEXT, "Pa_OpenStream");
+	pthread_mutex_lock(&streams_lock);
+	stream = stream_of(NULL);
+	code = stream ? next(ret_stream, input, output, rate, frames, flags,
+			     callback ? fill : NULL, stream) : paInsufficientMemory;
+	if (code == paNoError)
+		*stream = (struct stream){ *ret_stream, callback, NULL, userdata, false };
+	pthread_mutex_unlock(&streams_lock);
+	return code;
+}
+
+static void finished(void *userdata)
+{
+	const struct stream *stream = userdata;
+
+	stream->finished(stream->userdata);
+}
+
+PaError Pa_SetStreamFinishedCallback(PaStream *wanted, PaStreamFinishedCallback *callback)
+{
+	PaError (*next)(PaStream *, PaStreamFinishedCallback *);
+
+	*(void **)&next = dlsym(RTLD_NEXT, "Pa_SetStreamFinishedCallback");
+	stream_of(wanted)->finished = callback;
+	return next(wanted, finished);
+}
+
+PaError Pa_StartStream(PaStream *started)
+{
+	PaError (*next)(PaStream *);
+	PaError code;
+
+	*(void **)&next = dlsym(RTLD_NEXT, "Pa_StartStream");
+	code = next(started);
+	pthread_mutex_lock(&streams_lock);
+	stream_of(started)->started = true;
+	pthread_mutex_unlock(&streams_lock);
+	return code;
+}
+
+PaError Pa_CloseStream(PaStream *closed)
+{
+	PaError (*next)(PaStream *);
+	PaError code;
+
+	*(void **)&next = dlsym(RTLD_NEXT, "Pa_CloseStream");
+	code = next(closed);
+	pthread_mutex_lock(&streams_lock);
+	*stream_of(closed) = (struct stream){ 0 };
+	pthread_mutex_unlock(&streams_lock);
+	return code;
+}
+
+static bool is_let_go(void)
+{
+	bool is = true;
+
+	pthread_mutex_lock(&streams_lock);
+	for (size_t i = 0; i < sizeof(streams) / sizeof(streams[0]); i++)
+		is &= !streams[i].stream;
+	pthread_mutex_unlock(&streams_lock);
+	return is;
+}
+
+/* By one stream for short sounds, and no other is open: it is started once the card has
+ * been tried. */
+static bool is_held(void)
+{
+	size_t open = 0, held = 0;
+
+	pthread_mutex_lock(&streams_lock);
+	for (size_t i = 0; i < sizeof(streams) / sizeof(streams[0]); i++) {
+		open += streams[i].stream != NULL;
+		held += streams[i].stream && !streams[i].callback && streams[i].started;
+	}
+	pthread_mutex_unlock(&streams_lock);
+	return open == 1 && held == 1;
+}
+
 static void rest(unsigned milliseconds)
 {
 	struct timespec time = { milliseconds / 1000, milliseconds % 1000 * 1000000 };
@@ -464,25 +688,30 @@ static void rest(unsigned milliseconds)
 }
 
 /* Until the card is held, or let go, and has been for a moment. */
-static void await_handles(int count)
+static void await_card(bool (*is)(void))
 {
 	int steady = 0;
 
 	for (int i = 0; i < LIMIT_MILLISECONDS / 50 && steady < 10; i++) {
 		rest(50);
-		steady = handles == count ? steady + 1 : 0;
+		steady = is() ? steady + 1 : 0;
 	}
-	assert_int_equal(handles, count);
+	assert_true(is());
 }
 
-static struct tts *open_held(enum tts_hold hold)
+static void await_more(const _Atomic int *count, int than)
 {
-	struct tts_options options = { .program = program, .hold = hold, .pitch = 50, .volume = 100 };
-	struct tts *tts;
+	for (int i = 0; i < LIMIT_MILLISECONDS / 10 && *count <= than; i++)
+		rest(10);
+	assert_true(*count > than);
+}
 
+static struct tts *open_held(enum tts_hold hold, bool for_one)
+{
 	alsa("pcm.default { type null }");
-	assert_int_equal(tts_open(&options, &tts, NULL), 0);
-	return tts;
+	exclusive = for_one;
+	refusals = 0;
+	return open_with((struct tts_options){ .hold = hold, .pitch = 50, .volume = 100 });
 }
 
 /* As after a sleep of the machine: the card is let go and taken anew, and what is said
@@ -495,19 +724,16 @@ static void opens_cards_anew(void **state)
 	int before;
 
 	(void)state;
-	alsa("pcm.default { type null }");
-	tts = open_held(TTS_HOLD_ALWAYS);
-	await_handles(1);
+	tts = open_held(TTS_HOLD_ALWAYS, false);
+	await_card(is_held);
 	before = openings;
 	tts_renew(tts);
-	for (int i = 0; i < LIMIT_MILLISECONDS / 50 && openings == before; i++)
-		rest(50);
-	assert_true(openings > before);
-	await_handles(1);
+	await_more(&openings, before);
+	await_card(is_held);
 	assert_int_equal(tts_say(tts, SENTENCE, TTS_NOW, NULL, &id, NULL), 0);
 	event = await(tts, TTS_EVENT_FINISHED, id);
 	assert_int_equal(event.utterance, id);
-	tts_free(tts);
+	close_speech();
 }
 
 static void says(struct tts *tts, const char *text)
@@ -520,12 +746,13 @@ static void says(struct tts *tts, const char *text)
 
 static void a_card_that_others_can_use_too_is_held(void **state)
 {
-	struct tts *tts = open_held(TTS_HOLD_SHARED);
+	struct tts *tts = open_held(TTS_HOLD_SHARED, false);
 	int before;
 
 	(void)state;
-	await_handles(1);
+	await_card(is_held);
 	before = openings;
+	most_handles = 0;
 	for (int i = 0; i < 20; i++) {
 		assert_int_equal(tts_play(tts, (enum tts_sound)(i % 6)), 0);
 		rest((unsigned)i * 7 % 50);
@@ -536,9 +763,11 @@ static void a_card_that_others_can_use_too_is_held(void **state)
 	/* no sound needs the card opened again */
 	assert_int_equal(openings, before);
 	says(tts, "Speech opens it beside.");
+	assert_int_equal(openings, before + 1);
 	assert_int_equal(most_handles, 2);
-	await_handles(1);
-	tts_free(tts);
+	await_card(is_held);
+	close_speech();
+	await_card(is_let_go);
 	assert_int_equal(handles, 0);
 }
 
@@ -548,68 +777,97 @@ static void a_card_for_one_is_let_go_at_rest(void **state)
 	int before;
 
 	(void)state;
-	exclusive = true;
 	most_handles = 0;
-	tts = open_held(TTS_HOLD_SHARED);
-	await_handles(0);
+	tts = open_held(TTS_HOLD_SHARED, true);
+	await_more(&refusals, 0);
+	await_card(is_let_go);
 	before = openings;
 	assert_int_equal(tts_play(tts, TTS_SOUND_PRESS), 0);
-	await_handles(0);
+	await_more(&openings, before);
+	await_card(is_let_go);
 	/* once for the sound, and no second time to play it */
 	assert_int_equal(openings, before + 1);
 	assert_int_equal(tts_play(tts, TTS_SOUND_PRESS), 0);
 	says(tts, "Speech takes its place at once.");
 	assert_int_equal(most_handles, 1);
-	await_handles(0);
-	tts_free(tts);
-	exclusive = false;
+	await_card(is_let_go);
+	close_speech();
+}
+
+static void plays_without_opening(struct tts *tts)
+{
+	int before = openings;
+
+	assert_int_equal(tts_play(tts, TTS_SOUND_PRESS), 0);
+	rest(500);
+	assert_int_equal(openings, before);
 }
 
 static void a_card_for_one_is_held_when_asked_and_gives_way_to_speech(void **state)
 {
 	struct tts *tts;
-	uint64_t id;
-	int before;
 
 	(void)state;
-	exclusive = true;
-	tts = open_held(TTS_HOLD_ALWAYS);
-	await_handles(1);
-	before = openings;
-	assert_int_equal(tts_play(tts, TTS_SOUND_PRESS), 0);
-	rest(500);
-	assert_int_equal(openings, before);
+	tts = open_held(TTS_HOLD_ALWAYS, true);
+	await_card(is_held);
+	plays_without_opening(tts);
 	says(tts, "Speech takes its place.");
-	assert_int_equal(tts_say(tts, "Some that is stopped in the middle of it, "
-				 "before it has come to its end.", TTS_NEXT, NULL, &id, NULL), 0);
+	await_card(is_held);
+	plays_without_opening(tts);
+	close_speech();
+	await_card(is_let_go);
+	assert_int_equal(handles, 0);
+}
+
+/* Wherever the stop finds the stream, the card is held again afterwards. */
+static void a_card_is_held_again_after_a_stop(void **state)
+{
+	struct tts *tts;
+	uint64_t id;
+
+	(void)state;
+	tts = open_held(TTS_HOLD_ALWAYS, true);
+	await_card(is_held);
+	/* in the middle */
+	gate.buffers = 3;
+	assert_int_equal(tts_say(tts, SENTENCE, TTS_NEXT, NULL, &id, NULL), 0);
+	await(tts, TTS_EVENT_STARTED, id);
+	tts_stop(tts);
+	gate.buffers = ALL;
+	await(tts, TTS_EVENT_STOPPED, id);
+	await_card(is_held);
+	/* where the card asks for no more sound until it is closed, as one of long periods
+	 * or a machine that is busy */
+	gate.buffers = 1;
+	assert_int_equal(tts_say(tts, SENTENCE, TTS_NEXT, NULL, &id, NULL), 0);
 	await(tts, TTS_EVENT_STARTED, id);
 	tts_stop(tts);
 	await(tts, TTS_EVENT_STOPPED, id);
-	await_handles(1);
-	/* and some that is stopped before the card was opened, or while it is */
+	await_card(is_held);
+	/* before the card was opened, or while it is */
+	gate.buffers = 0;
 	assert_int_equal(tts_say(tts, "Nothing of this.", TTS_NEXT, NULL, &id, NULL), 0);
 	tts_stop(tts);
+	gate.buffers = ALL;
 	await(tts, TTS_EVENT_STOPPED, id);
-	await_handles(1);
-	before = openings;
-	assert_int_equal(tts_play(tts, TTS_SOUND_PRESS), 0);
-	rest(500);
-	assert_int_equal(openings, before);
-	tts_free(tts);
-	assert_int_equal(handles, 0);
-	exclusive = false;
+	await_card(is_held);
+	/* all that came before is over when this is */
+	says(tts, "Heard again.");
+	await_card(is_held);
+	plays_without_opening(tts);
+	close_speech();
 }
 
 static void a_card_is_never_held_when_not_wanted(void **state)
 {
-	struct tts *tts = open_held(TTS_HOLD_NEVER);
+	struct tts *tts = open_held(TTS_HOLD_NEVER, false);
 
 	(void)state;
-	await_handles(0);
+	await_card(is_let_go);
 	assert_int_equal(tts_play(tts, TTS_SOUND_PRESS), 0);
 	says(tts, "It is opened for this.");
-	await_handles(0);
-	tts_free(tts);
+	await_card(is_let_go);
+	close_speech();
 }
 
 static void survives_storms_at_a_sound_card(void **state)
@@ -618,16 +876,15 @@ static void survives_storms_at_a_sound_card(void **state)
 	bool alive = false;
 
 	(void)state;
-	alsa("pcm.default { type null }");
-	tts = open_to(NULL);
+	tts = open_held(TTS_HOLD_SHARED, false);
 	storm(tts, 300);
 	assert_true(tts_alive(tts));
-	for (int i = 0; i < 100 && !alive; i++) {
-		usleep(100000);
+	for (int i = 0; i < LIMIT_MILLISECONDS / 100 && !alive; i++) {
+		rest(100);
 		alive = tts_alive(tts);
 	}
 	assert_true(alive);
-	tts_free(tts);
+	close_speech();
 }
 
 static int make_folder(void **state)
@@ -673,6 +930,7 @@ int main(int count, char **arguments)
 		cmocka_unit_test(a_card_that_others_can_use_too_is_held),
 		cmocka_unit_test(a_card_for_one_is_let_go_at_rest),
 		cmocka_unit_test(a_card_for_one_is_held_when_asked_and_gives_way_to_speech),
+		cmocka_unit_test(a_card_is_held_again_after_a_stop),
 		cmocka_unit_test(a_card_is_never_held_when_not_wanted),
 		cmocka_unit_test(survives_storms_at_a_sound_card),
 	};
