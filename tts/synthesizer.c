@@ -201,7 +201,6 @@ static int make_ready(struct synthesizer *synthesizer, synthesis_sink sink, void
 			continue;
 		if (r <= 0)
 			break;
-		r = 0;
 		if (message->kind == MESSAGE_END)
 			return take_end(message, error);
 		if (message->kind == MESSAGE_READY && message->number > 0 &&
