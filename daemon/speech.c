@@ -53,9 +53,12 @@ static void note_trouble(struct speech *speech, const char *message)
 /* Whoever waits for a text that cannot be spoken is told so, at its place. */
 static void apologise(struct speech *speech, uint64_t utterance)
 {
-	if (utterance != speech->apology)
-		tts_say(speech->tts, "This text could not be spoken.", TTS_NEXT, NULL,
-			&speech->apology, NULL);
+	static const char sentence[] = "This text could not be spoken.";
+
+	if (utterance == speech->apology)
+		return;
+	log_debug("saying: %s", sentence);
+	tts_say(speech->tts, sentence, TTS_NEXT, NULL, &speech->apology, NULL);
 }
 
 static void on_events(void *data, uint32_t ready)

@@ -243,6 +243,15 @@ class Daemon:
     def status(self):
         return self.interface.Status()
 
+    def speech_pid(self):
+        """The process that makes the daemon's speech; 0 when there is none."""
+        for process in filter(str.isdigit, os.listdir("/proc")):
+            with contextlib.suppress(OSError), open(f"/proc/{process}/stat") as file:
+                name, fields = file.read().split("(", 1)[1].rsplit(")", 1)
+                if name == "descry-speech" and int(fields.split()[1]) == self.process.pid:
+                    return int(process)
+        return 0
+
     def wait_idle(self):
         wait_for(lambda: not self.property("Busy"), 60, "an empty queue")
 

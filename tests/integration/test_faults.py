@@ -105,6 +105,31 @@ def hang_is_told():
 
 
 @test
+def speech_crash_is_told():
+    """a text that crashes eSpeak NG: said, and what waits is spoken"""
+    with daemon() as served:
+        for _ in range(2):
+            wait_for(served.speech_pid, 10, "the process that speaks")
+            before = os.path.getsize(served.wav)
+            served.interface.Say("A very long text. " * 900, options_of())
+            served.interface.Say("what waited", options_of(priority="next"))
+            wait_for(lambda: os.path.getsize(served.wav) > before, 20, "the first samples")
+            pid = served.speech_pid()
+            os.kill(pid, CRASH)
+            wait_for(lambda: served.speech_pid() not in (0, pid), 20, "another process")
+            says(served, "eSpeak NG crashes over a text", "text could not be spoken")
+            wait_for(lambda: not served.property("Speaking"), 60, "the end of speech")
+        assert len(re.findall("other texts can be spoken", served.log())) == 2
+        assert len(re.findall("saying: This text could not", served.log())) == 2
+        # its process is not missed when it ends at rest
+        os.kill(served.speech_pid(), signal.SIGKILL)
+        before = os.path.getsize(served.wav)
+        served.interface.Say("the voice works", options_of())
+        wait_for(lambda: os.path.getsize(served.wav) > before + 30000, 20, "speech")
+        assert len(re.findall("other texts can be spoken", served.log())) == 2
+
+
+@test
 def model_faults():
     """a model that is missing, cut short, foreign or of another version: said"""
     need_model()

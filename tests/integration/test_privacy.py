@@ -75,29 +75,32 @@ def nothing_is_written():
     assert not writing, "\n".join(writing)
     assert "coffee" not in calls, "the daemon saw a picture's name"
     programs = [line for line in calls.splitlines() if "execve(" in line]
-    assert len(programs) == 2 and '"--worker"' in programs[1], programs
+    assert len(programs) == 3, programs
+    assert '"--synthesis"' in programs[1] and '"--worker"' in programs[2], programs
 
 
 @test
-def worker_is_locked_in():
-    """the describing process filters system calls and dumps no core"""
+def processes_are_locked_in():
+    """what describes and what speaks filters system calls and dumps no core"""
     need_model()
     with daemon() as served:
         served.wait_model()
-        worker = int(served.status()["worker_pid"])
-        with open(f"/proc/{worker}/status") as file:
-            status = file.read()
-        assert re.search(r"^Seccomp:\s+2$", status, re.M), status
-        assert re.search(r"^NoNewPrivs:\s+1$", status, re.M), status
-        for pid in (worker, served.process.pid):
+        worker, speech = int(served.status()["worker_pid"]), served.speech_pid()
+        for pid in (worker, speech):
+            with open(f"/proc/{pid}/status") as file:
+                status = file.read()
+            assert re.search(r"^Seccomp:\s+2$", status, re.M), status
+            assert re.search(r"^NoNewPrivs:\s+1$", status, re.M), status
+        for pid in (worker, speech, served.process.pid):
             with open(f"/proc/{pid}/limits") as file:
                 assert re.search(r"^Max core file size\s+0\s+0", file.read(), re.M)
             # a process that cannot be dumped belongs to root in /proc
             assert os.stat(f"/proc/{pid}/environ").st_uid == 0
-        descriptors = {os.readlink(f"/proc/{worker}/fd/{fd}")
-                       for fd in os.listdir(f"/proc/{worker}/fd")}
-        sockets = [d for d in descriptors if d.startswith("socket:")]
-        assert len(sockets) == 1, descriptors
+        for pid in (worker, speech):
+            descriptors = {os.readlink(f"/proc/{pid}/fd/{fd}")
+                           for fd in os.listdir(f"/proc/{pid}/fd")}
+            sockets = [d for d in descriptors if d.startswith("socket:")]
+            assert len(sockets) == 1, descriptors
 
 
 @test

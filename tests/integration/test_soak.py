@@ -129,6 +129,7 @@ def soak():
                  "--set", "quality.not-photo-refuse=2")
     with Camera(config=CONFIG, arguments=arguments, alsa=ALSA) as camera:
         pids = [int(camera.daemon.status()[k]) for k in ("pid", "worker_pid")]
+        pids.append(camera.daemon.speech_pid())
         visit = Visit(camera)
 
         def threads():
@@ -152,7 +153,8 @@ def soak():
         samples, next_sample = [], begun + max(length / 20, 10)
         with open(SERIES, "w") as series:
             series.write("seconds,daemon KiB,daemon descriptors,daemon threads,"
-                         "worker KiB,worker descriptors,worker threads\n")
+                         "worker KiB,worker descriptors,worker threads,"
+                         "speech KiB,speech descriptors,speech threads\n")
             while time.monotonic() - begun < length or len(samples) < 2:
                 visit.once()
                 while sum(map(cpu_seconds, pids)) - used > SHARE * (time.monotonic() - begun):
@@ -161,13 +163,13 @@ def soak():
                     rest()
                     next_sample = time.monotonic() + every
                     samples.append([memory(pid) for pid in pids])
-                    series.write(",".join(map(str, [round(time.monotonic() - begun), *samples[-1][0],
-                                                    *samples[-1][1]])) + "\n")
+                    series.write(",".join(map(str, [round(time.monotonic() - begun),
+                                                    *sum(samples[-1], ())])) + "\n")
                     series.flush()
         share = (sum(map(cpu_seconds, pids)) - used) / (time.monotonic() - begun)
         print(f"# {time.monotonic() - begun:.0f} s, {100 * share:.1f}% of a processor, "
               f"{sum(visit.counts.values())} acts: {visit.counts}")
-        for i, name in enumerate(("daemon", "worker")):
+        for i, name in enumerate(("daemon", "worker", "speech")):
             for k, unit in enumerate(("KiB", "descriptors", "threads")):
                 values = [sample[i][k] for sample in samples]
                 print(f"# {name} {unit}: first {values[0]}, last {values[-1]}, "
@@ -176,6 +178,7 @@ def soak():
         status = camera.daemon.status()
         assert "speech_trouble" not in status, status
         assert status["worker_restarts"] == 0 and int(status["pid"]) == pids[0]
+        assert camera.daemon.speech_pid() == pids[2]
         visit.caller.close()
 
 
