@@ -158,7 +158,8 @@ kernels_here = $(foreach f,$1,$(if $(filter $(call isa_suffix,$f),$(ISA_SUFFIXES
 ENGINE_SRC := $(wildcard engine/*.c) $(call kernels_here,$(wildcard engine/kernels/*.c))
 LAB_SRC := $(wildcard engine/lab/*.c)
 TTS_SRC := $(wildcard tts/*.c)
-DAEMON_SRC := $(filter-out daemon/descryd.c,$(wildcard daemon/*.c))
+DAEMON_MAINS := daemon/descryd.c daemon/descry-worker.c
+DAEMON_SRC := $(filter-out $(DAEMON_MAINS),$(wildcard daemon/*.c))
 CLIENT_SRC := $(wildcard daemon/client/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 SUPPORT_SRC := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c))
@@ -178,10 +179,10 @@ BENCH_BIN := $(patsubst tests/bench/%.c,$B/%,$(BENCH_SRC))
 TOOL_BIN := $(patsubst tests/tools/%.c,$B/tools/%,$(TOOL_SRC))
 PRELOAD := $(if $(SANITIZE),,$(patsubst tests/preload/%.c,$B/preload/%.so,$(wildcard tests/preload/*.c)))
 FUZZ_BIN := $(patsubst tests/fuzz/%.c,$B/fuzz/%,$(FUZZ_SRC))
-PROGRAMS := $(if $(wildcard daemon/descryd.c),$B/descryd) $(if $(CLIENT_SRC),$B/descry)
+PROGRAMS := $B/descryd $B/descry-worker $(if $(CLIENT_SRC),$B/descry)
 
 .PHONY: all help check-roots demo coverage deps deps-core deps-test print-packages print-version programs unit run packages documents check model bench install uninstall clean
-all: programs  ## build descryd and descry
+all: programs  ## build descryd, descry-worker and descry
 programs: $(LIB_ENGINE) $(LIB_LAB) $(LIB_TTS) $(LIB_DAEMON) $(PROGRAMS)
 unit: $(UNIT_BIN) $(TOOL_BIN) $(PRELOAD)  ## build the unit tests and the tests' tools
 
@@ -228,6 +229,10 @@ $B/lib%.a:
 KEPT := $(if $(findstring address,$(SANITIZE)),$B/tests/sanitizers/libraries.o)
 LINK = $(CC) $(CFLAGS) $(LDFLAGS) -pie -pthread -o $@ $^ $(PKG_LIBS) -lm
 $B/descryd: $B/daemon/descryd.o $(KEPT) $(LIB_DAEMON) $(LIB_TTS) $(LIB_ENGINE)
+	$(LINK)
+# the engine's libraries alone
+$B/descry-worker: private LDFLAGS += -Wl,--as-needed
+$B/descry-worker: $B/daemon/descry-worker.o $(KEPT) $(LIB_DAEMON) $(LIB_ENGINE)
 	$(LINK)
 $B/descry: $(call obj,$(CLIENT_SRC)) $(KEPT) $(LIB_DAEMON) $(LIB_LAB) $(LIB_TTS) $(LIB_ENGINE)
 	$(LINK)
@@ -276,15 +281,16 @@ mandir := $(datadir)/man
 unitdir := $(PREFIX)/lib/systemd
 sysconfdir ?= /etc
 INSTALL ?= install
-fill = sed 's|@bindir@|$(bindir)|g' $1 > $(DESTDIR)$2 && chmod 644 $(DESTDIR)$2
+fill = sed 's|@bindir@|$(bindir)|g; s|@prefix@|$(PREFIX)|g' $1 > $(DESTDIR)$2 && chmod 644 $(DESTDIR)$2
 
 install: programs  ## install under DESTDIR and PREFIX
 	$(INSTALL) -d $(addprefix $(DESTDIR),$(bindir) $(unitdir)/user $(unitdir)/system \
-	  $(PREFIX)/lib/sysusers.d $(datadir)/dbus-1/services $(datadir)/dbus-1/system-services \
+	  $(PREFIX)/lib/sysusers.d $(PREFIX)/lib/descry $(datadir)/dbus-1/services $(datadir)/dbus-1/system-services \
 	  $(datadir)/dbus-1/system.d $(datadir)/descry/models $(datadir)/doc/descry \
 	  $(datadir)/bash-completion/completions $(mandir)/man1 $(mandir)/man5 $(mandir)/man8 \
 	  $(sysconfdir)/descry)
 	$(INSTALL) -m 755 $B/descryd $B/descry $(DESTDIR)$(bindir)
+	$(INSTALL) -m 755 $B/descry-worker $(DESTDIR)$(PREFIX)/lib/descry
 	$(call fill,systemd/user/descryd.service.in,$(unitdir)/user/descryd.service)
 	$(call fill,systemd/system/descryd.service.in,$(unitdir)/system/descryd.service)
 	$(call fill,systemd/dbus/session.service.in,$(datadir)/dbus-1/services/org.descry.Descry1.service)
@@ -306,7 +312,7 @@ uninstall:  ## remove what install put in place; the configuration stays
 	  $(datadir)/dbus-1/system.d/org.descry.Descry1.conf $(PREFIX)/lib/sysusers.d/descry.conf \
 	  $(datadir)/bash-completion/completions/descry $(mandir)/man1/descry.1 \
 	  $(mandir)/man5/descry.conf.5 $(mandir)/man8/descryd.8)
-	rm -rf $(DESTDIR)$(datadir)/descry $(DESTDIR)$(datadir)/doc/descry
+	rm -rf $(addprefix $(DESTDIR),$(PREFIX)/lib/descry $(datadir)/descry $(datadir)/doc/descry)
 
 print-packages:
 	@echo $(PACKAGES_BUILD)

@@ -25,9 +25,7 @@
 #include "daemon/service.h"
 #include "daemon/speech.h"
 #include "daemon/watchdog.h"
-#include "daemon/worker_process.h"
 
-#define WORKER_SOCKET 3
 #define OVERRIDES_MAX 64
 #define BUS_WAIT 60	/* seconds */
 #define BUS_WAIT_MAX 86400
@@ -261,10 +259,6 @@ int main(int argc, char **argv)
 
 	if (synthesis_process_asked(argc, argv))
 		return synthesis_process_run();
-	if (argc == 2 && strcmp(argv[1], "--worker") == 0) {
-		sandbox_close_descriptors(WORKER_SOCKET);
-		return worker_process_run(WORKER_SOCKET);
-	}
 	status = parse_arguments(&daemon, argc, argv);
 	if (status >= 0)
 		return status;

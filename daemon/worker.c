@@ -9,20 +9,20 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "daemon/log.h"
 #include "daemon/packet.h"
-#include "daemon/program.h"
 
-#define SOCKET_IN_WORKER 3
 #define BACKOFF_FIRST_MS 100
 #define BACKOFF_MOST_MS 10000
 #define CANCEL_GRACE_MS 1000
@@ -37,6 +37,7 @@ struct worker {
 	struct loop *loop;
 	struct worker_options options;
 	char *program, *model_path;
+	int program_file;	/* open, so that it is there after an upgrade */
 	pid_t pid;
 	int socket;
 	struct loop_source *socket_source, *restart_timer, *kill_timer;
@@ -52,22 +53,57 @@ struct worker {
 
 static void on_socket(void *data, uint32_t events);
 
+/* In the folder of this program, as it is built, or where it is installed. */
+static char *find_program(void)
+{
+	static const char *const places[] = { "descry-worker", "../lib/descry/descry-worker" };
+	char own[4096], *path;
+	ssize_t n = readlink("/proc/self/exe", own, sizeof(own) - 1);
+
+	own[n > 0 ? n : 0] = '\0';
+	n = strrchr(own, '/') ? strrchr(own, '/') + 1 - own : 0;
+	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
+		if (asprintf(&path, "%.*s%s", (int)n, own, places[i]) < 0)
+			return NULL;
+		if (access(path, X_OK) == 0)
+			break;
+		if (i + 1 < sizeof(places) / sizeof(*places))
+			free(path);
+	}
+	return path;
+}
+
+/* The program by its name, or, when an upgrade has put another there, the one that
+ * was opened, which this daemon understands. */
+static void name_program(const struct worker *worker, size_t size, char *ret_name)
+{
+	struct stat opened, named;
+
+	if (worker->program_file < 0 || (stat(worker->program, &named) == 0 &&
+	    fstat(worker->program_file, &opened) == 0 && named.st_ino == opened.st_ino &&
+	    named.st_dev == opened.st_dev))
+		snprintf(ret_name, size, "%s", worker->program);
+	else
+		snprintf(ret_name, size, "/proc/self/fd/%d", worker->program_file);
+}
+
 /* Only calls that are safe between fork and exec in a threaded program. */
 static void become_worker(const char *program, int socket)
 {
-	char *const arguments[] = { (char *)"descryd", (char *)"--worker", NULL };
+	char *const arguments[] = { (char *)"descry-worker", NULL };
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (socket == SOCKET_IN_WORKER)
+	if (socket == WORKER_SOCKET)
 		fcntl(socket, F_SETFD, 0);
 	else
-		dup2(socket, SOCKET_IN_WORKER);
+		dup2(socket, WORKER_SOCKET);
 	execv(program, arguments);
 	_exit(127);
 }
 
 static int start_process(struct worker *worker, struct failure *failure)
 {
+	char program[4200];
 	int pair[2], r;
 	json_t *request;
 	pid_t pid;
@@ -76,9 +112,10 @@ static int start_process(struct worker *worker, struct failure *failure)
 		return failure_set(failure, FAILURE_FAILED,
 				   "The describing process cannot be started: %s.",
 				   strerror(errno));
+	name_program(worker, sizeof(program), program);
 	pid = fork();
 	if (pid == 0)
-		become_worker(worker->program, pair[1]);
+		become_worker(program, pair[1]);
 	r = pid < 0 ? -errno : 0;
 	close(pair[1]);
 	if (r == 0)
@@ -271,8 +308,11 @@ int worker_open(struct loop *loop, const struct worker_options *options,
 	worker->loop = loop;
 	worker->options = *options;
 	worker->socket = -1;
-	worker->program = options->program ? strdup(options->program) : program_own_file();
+	worker->program_file = -1;
+	worker->program = options->program ? strdup(options->program) : find_program();
 	worker->model_path = strdup(options->model_path);
+	if (worker->program)
+		worker->program_file = open(worker->program, O_PATH | O_CLOEXEC);
 	if (worker->program && worker->model_path)
 		r = loop_add_timer(loop, on_restart, worker, &worker->restart_timer);
 	if (r == 0)
@@ -316,6 +356,8 @@ struct worker *worker_free(struct worker *worker)
 	end_process(worker);
 	loop_source_free(worker->restart_timer);
 	loop_source_free(worker->kill_timer);
+	if (worker->program_file >= 0)
+		close(worker->program_file);
 	free(worker->program);
 	free(worker->model_path);
 	free(worker);

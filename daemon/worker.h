@@ -4,8 +4,8 @@
  *
  * Decoding a hostile picture is the one thing here that may crash, hang or be
  * taken over, and the voice must survive it. So the engine runs in a process of
- * its own: descryd starts itself again with --worker and one end of a
- * SOCK_SEQPACKET pair. Each packet is one JSON object of at most
+ * its own: descryd starts descry-worker, which stands beside it or, installed, in
+ * ../lib/descry, with one end of a SOCK_SEQPACKET pair. Each packet is one JSON object of at most
  * LIMIT_DOCUMENT_BYTES.
  *
  *   to the worker   {"open": {"path", "threads"}}          once, first
@@ -34,10 +34,13 @@
 #include "daemon/failure.h"
 #include "daemon/loop.h"
 
+/* The descriptor that the process finds its end of the pair in. */
+#define WORKER_SOCKET 3
+
 struct worker;
 
 struct worker_options {
-	const char *program;	/* NULL: this program */
+	const char *program;	/* NULL: the descry-worker of this program */
 	const char *model_path;	/* copied */
 	unsigned threads;
 	/* A model was opened (borrowed) or could not be (NULL and why). */

@@ -36,18 +36,6 @@ struct caption_writer {
 static_assert((int)ENGINE_WORD_NOUN == (int)LEXEME_NOUN &&
 	      (int)ENGINE_WORD_COLOUR == (int)LEXEME_COLOUR, "the kinds are the same");
 
-const char *engine_reason_name(enum engine_reason reason)
-{
-	static const char *const names[ENGINE_REASONS] = {
-		[ENGINE_REASON_WORDS] = "words",
-		[ENGINE_REASON_DISAGREEMENT] = "disagreement",
-		[ENGINE_REASON_UNFAMILIAR] = "unfamiliar",
-		[ENGINE_REASON_QUALITY] = "quality",
-	};
-
-	return (unsigned)reason < ENGINE_REASONS ? names[reason] : "";
-}
-
 int caption_writer_open(const struct caption_writer_config *config,
 			struct caption_writer **ret_writer, struct engine_error *error)
 {

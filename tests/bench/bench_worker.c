@@ -4,7 +4,7 @@
  * their own: the time from handing a picture over to having the answer, less the
  * time that the describing itself took.
  *
- * Usage: bench_worker DESCRYD MODEL PICTURE [ROUNDS]
+ * Usage: bench_worker DESCRY-WORKER MODEL PICTURE [ROUNDS]
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -126,7 +126,7 @@ int main(int argc, char **argv)
 	int status;
 
 	if (argc < 4) {
-		fputs("Usage: bench_worker DESCRYD MODEL PICTURE [ROUNDS]\n", stderr);
+		fputs("Usage: bench_worker DESCRY-WORKER MODEL PICTURE [ROUNDS]\n", stderr);
 		return 2;
 	}
 	options.program = argv[1];

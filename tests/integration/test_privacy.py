@@ -76,7 +76,7 @@ def nothing_is_written():
     assert "coffee" not in calls, "the daemon saw a picture's name"
     programs = [line for line in calls.splitlines() if "execve(" in line]
     assert len(programs) == 3, programs
-    assert '"--synthesis"' in programs[1] and '"--worker"' in programs[2], programs
+    assert '"--synthesis"' in programs[1] and "descry-worker" in programs[2], programs
 
 
 @test
@@ -136,7 +136,7 @@ def system_bus_policy():
             folder=folder, policy=os.path.join(folder, "policy.conf"))), ("descry.conf", "")):
         with open(os.path.join(folder, name), "w") as file:
             file.write(text)
-    for program in (DESCRY, DESCRYD):
+    for program in (DESCRY, DESCRYD, DESCRYD.replace("descryd", "descry-worker")):
         shutil.copy(program, folder)
     model = os.path.join(folder, "model.gguf")
     shutil.copy(MODEL, model)
