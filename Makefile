@@ -158,7 +158,7 @@ kernels_here = $(foreach f,$1,$(if $(filter $(call isa_suffix,$f),$(ISA_SUFFIXES
 ENGINE_SRC := $(wildcard engine/*.c) $(call kernels_here,$(wildcard engine/kernels/*.c))
 LAB_SRC := $(wildcard engine/lab/*.c)
 TTS_SRC := $(wildcard tts/*.c)
-DAEMON_MAINS := daemon/descryd.c daemon/descry-worker.c
+DAEMON_MAINS := daemon/descryd.c daemon/descry-worker.c daemon/descry-speech.c
 DAEMON_SRC := $(filter-out $(DAEMON_MAINS),$(wildcard daemon/*.c))
 CLIENT_SRC := $(wildcard daemon/client/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
@@ -179,10 +179,10 @@ BENCH_BIN := $(patsubst tests/bench/%.c,$B/%,$(BENCH_SRC))
 TOOL_BIN := $(patsubst tests/tools/%.c,$B/tools/%,$(TOOL_SRC))
 PRELOAD := $(if $(SANITIZE),,$(patsubst tests/preload/%.c,$B/preload/%.so,$(wildcard tests/preload/*.c)))
 FUZZ_BIN := $(patsubst tests/fuzz/%.c,$B/fuzz/%,$(FUZZ_SRC))
-PROGRAMS := $B/descryd $B/descry-worker $(if $(CLIENT_SRC),$B/descry)
+PROGRAMS := $B/descryd $B/descry-worker $B/descry-speech $(if $(CLIENT_SRC),$B/descry)
 
 .PHONY: all help check-roots demo coverage deps deps-core deps-test print-packages print-version programs unit run packages documents check model bench install uninstall clean
-all: programs  ## build descryd, descry-worker and descry
+all: programs  ## build descryd, descry-worker, descry-speech and descry
 programs: $(LIB_ENGINE) $(LIB_LAB) $(LIB_TTS) $(LIB_DAEMON) $(PROGRAMS)
 unit: $(UNIT_BIN) $(TOOL_BIN) $(PRELOAD)  ## build the unit tests and the tests' tools
 
@@ -230,9 +230,11 @@ KEPT := $(if $(findstring address,$(SANITIZE)),$B/tests/sanitizers/libraries.o)
 LINK = $(CC) $(CFLAGS) $(LDFLAGS) -pie -pthread -o $@ $^ $(PKG_LIBS) -lm
 $B/descryd: $B/daemon/descryd.o $(KEPT) $(LIB_DAEMON) $(LIB_TTS) $(LIB_ENGINE)
 	$(LINK)
-# the engine's libraries alone
-$B/descry-worker: private LDFLAGS += -Wl,--as-needed
+# the libraries of their own work alone
+$B/descry-worker $B/descry-speech: private LDFLAGS += -Wl,--as-needed
 $B/descry-worker: $B/daemon/descry-worker.o $(KEPT) $(LIB_DAEMON) $(LIB_ENGINE)
+	$(LINK)
+$B/descry-speech: $B/daemon/descry-speech.o $(KEPT) $(LIB_DAEMON) $(LIB_TTS)
 	$(LINK)
 $B/descry: $(call obj,$(CLIENT_SRC)) $(KEPT) $(LIB_DAEMON) $(LIB_LAB) $(LIB_TTS) $(LIB_ENGINE)
 	$(LINK)
@@ -290,7 +292,7 @@ install: programs  ## install under DESTDIR and PREFIX
 	  $(datadir)/bash-completion/completions $(mandir)/man1 $(mandir)/man5 $(mandir)/man8 \
 	  $(sysconfdir)/descry)
 	$(INSTALL) -m 755 $B/descryd $B/descry $(DESTDIR)$(bindir)
-	$(INSTALL) -m 755 $B/descry-worker $(DESTDIR)$(PREFIX)/lib/descry
+	$(INSTALL) -m 755 $B/descry-worker $B/descry-speech $(DESTDIR)$(PREFIX)/lib/descry
 	$(call fill,systemd/user/descryd.service.in,$(unitdir)/user/descryd.service)
 	$(call fill,systemd/system/descryd.service.in,$(unitdir)/system/descryd.service)
 	$(call fill,systemd/dbus/session.service.in,$(datadir)/dbus-1/services/org.descry.Descry1.service)

@@ -21,7 +21,6 @@
 #include "daemon/log.h"
 #include "daemon/loop.h"
 #include "daemon/sandbox.h"
-#include "daemon/synthesis_process.h"
 #include "daemon/service.h"
 #include "daemon/speech.h"
 #include "daemon/watchdog.h"
@@ -257,8 +256,6 @@ int main(int argc, char **argv)
 	struct config_error error;
 	int status;
 
-	if (synthesis_process_asked(argc, argv))
-		return synthesis_process_run();
 	status = parse_arguments(&daemon, argc, argv);
 	if (status >= 0)
 		return status;

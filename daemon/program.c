@@ -1,22 +1,40 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * program.c: see program.h. The link in /proc leads to the old file after an upgrade,
- * but emulators resolve the name only; so the name is used as long as it is good.
+ * program.c: see program.h.
  */
 #include "daemon/program.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-char *program_own_file(void)
+char *program_find(const char *name)
 {
-	char path[4096];
-	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+	static const char *const places[] = { "", "../lib/descry/" };
+	char own[4096], *path = NULL;
+	ssize_t n = readlink("/proc/self/exe", own, sizeof(own) - 1);
 
-	if (n > 0) {
-		path[n] = '\0';
+	own[n > 0 ? n : 0] = '\0';
+	n = strrchr(own, '/') ? strrchr(own, '/') + 1 - own : 0;
+	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
+		free(path);
+		if (asprintf(&path, "%.*s%s%s", (int)n, own, places[i], name) < 0)
+			return NULL;
 		if (access(path, X_OK) == 0)
-			return strdup(path);
+			break;
 	}
-	return strdup("/proc/self/exe");
+	return path;
+}
+
+bool program_is_started_well(const char *name, int socket)
+{
+	int type;
+	socklen_t size = sizeof(type);
+
+	if (getsockopt(socket, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET)
+		return true;
+	fprintf(stderr, "%s is started by descryd, not by hand.\n", name);
+	return false;
 }

@@ -142,7 +142,7 @@ static void on_tick(void *data)
 int speech_open(struct loop *loop, const struct config *config,
 		const struct speech_options *options, struct speech **ret_speech)
 {
-	char *program = program_own_file();
+	char *program = program_find("descry-speech");
 	struct tts_options with = {
 		.program = program,
 		.wav_path = config->speech_wav, .device = config->speech_device,

@@ -22,6 +22,7 @@
 
 #include "daemon/log.h"
 #include "daemon/packet.h"
+#include "daemon/program.h"
 
 #define BACKOFF_FIRST_MS 100
 #define BACKOFF_MOST_MS 10000
@@ -52,26 +53,6 @@ struct worker {
 };
 
 static void on_socket(void *data, uint32_t events);
-
-/* In the folder of this program, as it is built, or where it is installed. */
-static char *find_program(void)
-{
-	static const char *const places[] = { "descry-worker", "../lib/descry/descry-worker" };
-	char own[4096], *path;
-	ssize_t n = readlink("/proc/self/exe", own, sizeof(own) - 1);
-
-	own[n > 0 ? n : 0] = '\0';
-	n = strrchr(own, '/') ? strrchr(own, '/') + 1 - own : 0;
-	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
-		if (asprintf(&path, "%.*s%s", (int)n, own, places[i]) < 0)
-			return NULL;
-		if (access(path, X_OK) == 0)
-			break;
-		if (i + 1 < sizeof(places) / sizeof(*places))
-			free(path);
-	}
-	return path;
-}
 
 /* The program by its name, or, when an upgrade has put another there, the one that
  * was opened, which this daemon understands. */
@@ -309,7 +290,7 @@ int worker_open(struct loop *loop, const struct worker_options *options,
 	worker->options = *options;
 	worker->socket = -1;
 	worker->program_file = -1;
-	worker->program = options->program ? strdup(options->program) : find_program();
+	worker->program = options->program ? strdup(options->program) : program_find("descry-worker");
 	worker->model_path = strdup(options->model_path);
 	if (worker->program)
 		worker->program_file = open(worker->program, O_PATH | O_CLOEXEC);

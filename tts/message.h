@@ -24,7 +24,6 @@
 #include "tts/text.h"
 #include "tts/voices.h"
 
-#define MESSAGE_SOCKET 3	/* in the process */
 #define MESSAGE_BYTES (TEXT_BYTES_LIMIT + VOICE_BYTES + 2)
 
 enum message_kind {

@@ -68,7 +68,7 @@ static int spawn(const char *program, int socket, pid_t *ret_pid)
 	}
 	posix_spawnattr_setsigmask(&attributes, &none);
 	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-	r = posix_spawn_file_actions_adddup2(&actions, socket, MESSAGE_SOCKET);
+	r = posix_spawn_file_actions_adddup2(&actions, socket, TTS_SYNTHESIS_SOCKET);
 	if (!r)
 		r = posix_spawn(ret_pid, program, &actions, &attributes, arguments, environ);
 	posix_spawn_file_actions_destroy(&actions);

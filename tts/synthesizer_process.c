@@ -27,7 +27,7 @@ static int send_plain(enum message_kind kind, int32_t number, const char *senten
 	sent.number = number;
 	sent.size = 0;
 	message_add(&sent, sentence, strlen(sentence) + 1);
-	return message_send(MESSAGE_SOCKET, &sent, 0);
+	return message_send(TTS_SYNTHESIS_SOCKET, &sent, 0);
 }
 
 static int send_voices(void)
@@ -45,7 +45,7 @@ static int send_voices(void)
 		if (message_add(&sent, info->name, strlen(info->name) + 1) &&
 		    message_add(&sent, info->identifier, strlen(info->identifier) + 1) &&
 		    message_add(&sent, voice->languages, voice->languages_bytes))
-			r = message_send(MESSAGE_SOCKET, &sent, 0);
+			r = message_send(TTS_SYNTHESIS_SOCKET, &sent, 0);
 	}
 	for (size_t i = 0; i < voices->variant_count && r == 0; i++) {
 		sent.kind = MESSAGE_VARIANT;
@@ -54,7 +54,7 @@ static int send_voices(void)
 		if (message_add(&sent, voices->variants[i], strlen(voices->variants[i]) + 1) &&
 		    message_add(&sent, voices->variant_names[i],
 				strlen(voices->variant_names[i]) + 1))
-			r = message_send(MESSAGE_SOCKET, &sent, 0);
+			r = message_send(TTS_SYNTHESIS_SOCKET, &sent, 0);
 	}
 	return r;
 }
@@ -62,12 +62,12 @@ static int send_voices(void)
 /* Any packet that comes while one text is spoken is a stop, and so is the end. */
 static bool stop_asked(void)
 {
-	return message_receive(MESSAGE_SOCKET, &received, MSG_DONTWAIT) != -EAGAIN;
+	return message_receive(TTS_SYNTHESIS_SOCKET, &received, MSG_DONTWAIT) != -EAGAIN;
 }
 
 static bool send_samples(const int16_t *samples, size_t count)
 {
-	struct pollfd wait = { .fd = MESSAGE_SOCKET, .events = POLLIN | POLLOUT };
+	struct pollfd wait = { .fd = TTS_SYNTHESIS_SOCKET, .events = POLLIN | POLLOUT };
 	int r;
 
 	sent.kind = MESSAGE_SAMPLES;
@@ -75,7 +75,7 @@ static bool send_samples(const int16_t *samples, size_t count)
 	sent.size = 0;
 	message_add(&sent, samples, count * sizeof(*samples));
 	while (!stop_asked()) {
-		r = message_send(MESSAGE_SOCKET, &sent, MSG_DONTWAIT);
+		r = message_send(TTS_SYNTHESIS_SOCKET, &sent, MSG_DONTWAIT);
 		if (r != -EAGAIN)
 			return r == 0;
 		poll(&wait, 1, -1);
@@ -148,7 +148,7 @@ int tts_synthesis_main(void (*lock_in)(void))
 	if (r == 0)
 		r = send_plain(MESSAGE_READY, (int32_t)rate, "");
 	while (r == 0) {
-		r = message_receive(MESSAGE_SOCKET, &received, 0);
+		r = message_receive(TTS_SYNTHESIS_SOCKET, &received, 0);
 		if (r <= 0)
 			return r < 0;
 		/* a stop may come too late */

@@ -44,8 +44,7 @@ enum tts_hold {
 
 struct tts_options {
 	/* The program that makes the samples: started with TTS_SYNTHESIS_ARGUMENT alone, it
-	 * must call tts_synthesis_main(). Usually the caller's own file, which NULL means;
-	 * give its name where /proc/self/exe is an emulator's. */
+	 * must call tts_synthesis_main(). NULL: this program's own file. */
 	const char *program;
 	const char *wav_path;	/* write what would be played here instead; NULL: play */
 	const char *device;	/* PortAudio device name or part of it; NULL: default */
@@ -62,6 +61,7 @@ struct tts_options {
  * before the first text: a sandbox must leave files to read, memory and the
  * descriptors up to 3. */
 #define TTS_SYNTHESIS_ARGUMENT "--synthesis"
+#define TTS_SYNTHESIS_SOCKET 3
 int tts_synthesis_main(void (*lock_in)(void));
 
 /* Starts that process and the speaker thread, and waits for the first. A missing sound card is no error: the reason

@@ -143,7 +143,7 @@ static int open_voice(struct session *session, struct failure *failure)
 {
 	const struct config *config = session->config;
 	const char *wav = client_value(session->client, "wav");
-	char *program = program_own_file();
+	char *program = program_find("descry-speech");
 	struct tts_options options = {
 		.program = program, .wav_path = wav ? wav : config->speech_wav, .device = config->speech_device,
 		.voice = config->speech_voice, .rate = config->speech_rate,

@@ -10,7 +10,6 @@
 
 #include "daemon/client/command.h"
 #include "daemon/client/manual.h"
-#include "daemon/synthesis_process.h"
 
 /* The command of argv[1], or of argv[1] and argv[2]; `ret_words` how many. */
 static const struct command *find_command(int argc, char **argv, int *ret_words)
@@ -129,8 +128,6 @@ int main(int argc, char **argv)
 	struct client client = { 0 };
 	int status, words = 0, count;
 
-	if (synthesis_process_asked(argc, argv))
-		return synthesis_process_run();
 	setlocale(LC_ALL, "");
 	setlocale(LC_NUMERIC, "C");
 	if (argc < 2)

@@ -145,7 +145,7 @@ static int run_voices(struct client *client, int argc, char **argv)
 
 	if (argc > 0)
 		return client_usage(client, "voices takes no \"%s\".", argv[0]);
-	program = program_own_file();
+	program = program_find("descry-speech");
 	options.program = program;
 	r = tts_open(&options, &tts, &error);
 	free(program);

@@ -56,7 +56,7 @@ for deb in $(fetch busybox-static dbus-daemon dbus-bin alsa-utils libexpat1 liba
 	libapparmor1); do
 	dpkg-deb -x "$deb" "$top/other"
 done
-cp "$top/descry"/usr/bin/{descry,descryd} "$top/descry/usr/lib/descry/descry-worker" "$root/descry/build/aarch64/tools/press" \
+cp "$top/descry"/usr/bin/{descry,descryd} "$top"/descry/usr/lib/descry/descry-{worker,speech} "$root/descry/build/aarch64/tools/press" \
 	"$top/other"/usr/bin/{dbus-daemon,dbus-send,arecord} "$tree/bin/"
 cp "$top/other/bin/busybox" "$tree/bin/"
 cp "$top/descry"/usr/share/descry/models/*.gguf "$tree/root/model.gguf"

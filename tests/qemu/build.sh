@@ -57,7 +57,7 @@ copy_program() {
 		[ -e "$top$library" ] || { mkdir -p "$top$(dirname "$library")"; cp -L "$library" "$top$library"; }
 	done
 }
-for program in "$build/descryd" "$build/descry-worker" "$build/descry" "$build/tools/press" /usr/bin/dbus-daemon \
+for program in "$build/descryd" "$build/descry-worker" "$build/descry-speech" "$build/descry" "$build/tools/press" /usr/bin/dbus-daemon \
 	/usr/bin/dbus-send /usr/bin/arecord; do
 	copy_program "$program"
 done
