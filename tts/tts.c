@@ -514,9 +514,9 @@ static int enqueue(struct tts *tts, struct utterance *utterance, enum tts_priori
 	if (priority == TTS_NOW)
 		dropped = silence(tts, false);
 	utterance->id = ++tts->last_id;
-	if (ret_utterance)
-		*ret_utterance = utterance->id;
 	taken = queue_push(&tts->queue, priority == TTS_IDLE ? QUEUE_IDLE : QUEUE_NEXT, utterance);
+	if (taken && ret_utterance)
+		*ret_utterance = utterance->id;
 	if (taken && !tts->last_spoken) {
 		utterance_free(tts->last);
 		tts->last = utterance_new(utterance->id, utterance->text, utterance->language);
