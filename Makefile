@@ -230,8 +230,8 @@ KEPT := $(if $(findstring address,$(SANITIZE)),$B/tests/sanitizers/libraries.o)
 LINK = $(CC) $(CFLAGS) $(LDFLAGS) -pie -pthread -o $@ $^ $(PKG_LIBS) -lm
 $B/descryd: $B/daemon/descryd.o $(KEPT) $(LIB_DAEMON) $(LIB_TTS) $(LIB_ENGINE)
 	$(LINK)
-# the libraries of their own work alone
-$B/descry-worker $B/descry-speech: private LDFLAGS += -Wl,--as-needed
+# the libraries of its own work alone, each
+$(PROGRAMS): private LDFLAGS += -Wl,--as-needed
 $B/descry-worker: $B/daemon/descry-worker.o $(KEPT) $(LIB_DAEMON) $(LIB_ENGINE)
 	$(LINK)
 $B/descry-speech: $B/daemon/descry-speech.o $(KEPT) $(LIB_DAEMON) $(LIB_TTS)

@@ -12,13 +12,13 @@
  * a driver only from a timer or after source_failed() and source_ended(), which
  * are called here when libcurl has returned.
  */
-#include <curl/curl.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/epoll.h>
 
+#include "daemon/curl_library.h"
 #include "daemon/log.h"
 #include "daemon/mjpeg.h"
 #include "daemon/source_driver.h"
@@ -28,6 +28,7 @@ enum { socket_limit = 8, connect_ms = 5000 };
 struct driver {
 	struct source *source;
 	const struct source_settings *settings;
+	const struct curl_library *curl;
 	CURLM *multi;
 	CURL *transfer;
 	struct loop_source *timer;
@@ -60,8 +61,8 @@ static bool check_answer(struct driver *driver)
 	const char *type = NULL;
 	long status = 0;
 
-	curl_easy_getinfo(driver->transfer, CURLINFO_RESPONSE_CODE, &status);
-	curl_easy_getinfo(driver->transfer, CURLINFO_CONTENT_TYPE, &type);
+	driver->curl->easy_getinfo(driver->transfer, CURLINFO_RESPONSE_CODE, &status);
+	driver->curl->easy_getinfo(driver->transfer, CURLINFO_CONTENT_TYPE, &type);
 	if (status >= 300 && status < 400)
 		source_fail(&driver->refusal, SOURCE_REFUSED,
 			    "The camera %s answers with a redirect, which is not followed. "
@@ -121,7 +122,7 @@ static void end_transfer(struct driver *driver, CURLcode result)
 			    driver->settings->name);
 	} else {
 		source_fail(&error, SOURCE_ABSENT, "The camera %s cannot be reached: %s.",
-			    driver->settings->name, curl_easy_strerror(result));
+			    driver->settings->name, driver->curl->easy_strerror(result));
 	}
 	source_failed(driver->source, &error);
 }
@@ -131,8 +132,8 @@ static void run(struct driver *driver, curl_socket_t socket, int events)
 	CURLMsg *message;
 	int running, waiting;
 
-	curl_multi_socket_action(driver->multi, socket, events, &running);
-	while ((message = curl_multi_info_read(driver->multi, &waiting))) {
+	driver->curl->multi_socket_action(driver->multi, socket, events, &running);
+	while ((message = driver->curl->multi_info_read(driver->multi, &waiting))) {
 		if (message->msg == CURLMSG_DONE) {
 			end_transfer(driver, message->data.result);
 			return;
@@ -208,8 +209,8 @@ static void close_transfer(void *state)
 	struct driver *driver = state;
 
 	if (driver->transfer) {
-		curl_multi_remove_handle(driver->multi, driver->transfer);
-		curl_easy_cleanup(driver->transfer);
+		driver->curl->multi_remove_handle(driver->multi, driver->transfer);
+		driver->curl->easy_cleanup(driver->transfer);
 		driver->transfer = NULL;
 	}
 	for (size_t i = 0; i < socket_limit; i++)
@@ -220,7 +221,7 @@ static void close_transfer(void *state)
 static int open_transfer(void *state, struct source_error *error)
 {
 	struct driver *driver = state;
-	CURL *transfer = curl_easy_init();
+	CURL *transfer = driver->curl->easy_init();
 
 	(void)error;
 	if (!transfer)
@@ -231,16 +232,16 @@ static int open_transfer(void *state, struct source_error *error)
 	driver->refusal.status = SOURCE_OK;
 	driver->mjpeg = mjpeg_free(driver->mjpeg);
 	if (mjpeg_open(driver->settings->picture_limit, &driver->mjpeg) ||
-	    curl_easy_setopt(transfer, CURLOPT_URL, driver->settings->url) ||
-	    curl_easy_setopt(transfer, CURLOPT_PROTOCOLS_STR, "http,https") ||
-	    curl_easy_setopt(transfer, CURLOPT_FOLLOWLOCATION, 0L) ||
-	    curl_easy_setopt(transfer, CURLOPT_NOPROXY, "*") ||
-	    curl_easy_setopt(transfer, CURLOPT_NOSIGNAL, 1L) ||
-	    curl_easy_setopt(transfer, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms) ||
-	    curl_easy_setopt(transfer, CURLOPT_USERAGENT, "Descry/" DESCRY_VERSION) ||
-	    curl_easy_setopt(transfer, CURLOPT_WRITEFUNCTION, take_bytes) ||
-	    curl_easy_setopt(transfer, CURLOPT_WRITEDATA, driver) ||
-	    curl_multi_add_handle(driver->multi, transfer)) {
+	    driver->curl->easy_setopt(transfer, CURLOPT_URL, driver->settings->url) ||
+	    driver->curl->easy_setopt(transfer, CURLOPT_PROTOCOLS_STR, "http,https") ||
+	    driver->curl->easy_setopt(transfer, CURLOPT_FOLLOWLOCATION, 0L) ||
+	    driver->curl->easy_setopt(transfer, CURLOPT_NOPROXY, "*") ||
+	    driver->curl->easy_setopt(transfer, CURLOPT_NOSIGNAL, 1L) ||
+	    driver->curl->easy_setopt(transfer, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms) ||
+	    driver->curl->easy_setopt(transfer, CURLOPT_USERAGENT, "Descry/" DESCRY_VERSION) ||
+	    driver->curl->easy_setopt(transfer, CURLOPT_WRITEFUNCTION, take_bytes) ||
+	    driver->curl->easy_setopt(transfer, CURLOPT_WRITEDATA, driver) ||
+	    driver->curl->multi_add_handle(driver->multi, transfer)) {
 		close_transfer(driver);
 		return -ENOMEM;
 	}
@@ -256,7 +257,7 @@ static void *destroy(void *state)
 	if (driver->timer)
 		close_transfer(driver);
 	if (driver->multi)
-		curl_multi_cleanup(driver->multi);
+		driver->curl->multi_cleanup(driver->multi);
 	loop_source_free(driver->timer);
 	mjpeg_free(driver->mjpeg);
 	free(driver);
@@ -279,17 +280,24 @@ static int create(struct source *source, const struct source_settings *settings,
 		return -ENOMEM;
 	driver->source = source;
 	driver->settings = settings;
-	driver->multi = curl_multi_init();
+	driver->curl = curl_library_load();
+	if (!driver->curl) {
+		free(driver);
+		return source_fail(error, SOURCE_REFUSED,
+				   "The camera %s needs the library libcurl; install the package "
+				   "libcurl4.", settings->name);
+	}
+	driver->multi = driver->curl->multi_init();
 	r = driver->multi ? loop_add_timer(source_loop(source), take_timer, driver, &driver->timer)
 			  : -ENOMEM;
 	if (r) {
 		destroy(driver);
 		return r;
 	}
-	curl_multi_setopt(driver->multi, CURLMOPT_SOCKETFUNCTION, watch_socket);
-	curl_multi_setopt(driver->multi, CURLMOPT_SOCKETDATA, driver);
-	curl_multi_setopt(driver->multi, CURLMOPT_TIMERFUNCTION, set_timer);
-	curl_multi_setopt(driver->multi, CURLMOPT_TIMERDATA, driver);
+	driver->curl->multi_setopt(driver->multi, CURLMOPT_SOCKETFUNCTION, watch_socket);
+	driver->curl->multi_setopt(driver->multi, CURLMOPT_SOCKETDATA, driver);
+	driver->curl->multi_setopt(driver->multi, CURLMOPT_TIMERFUNCTION, set_timer);
+	driver->curl->multi_setopt(driver->multi, CURLMOPT_TIMERDATA, driver);
 	*ret_state = driver;
 	return 0;
 }
