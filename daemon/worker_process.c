@@ -192,13 +192,15 @@ static void listen_forever(struct process *process)
 
 int worker_process_run(int fd)
 {
-	struct process process = { .socket = fd, .lock = PTHREAD_MUTEX_INITIALIZER,
-				   .wake = PTHREAD_COND_INITIALIZER };
+	/* the other thread waits in it until the process has ended, after this function has */
+	static struct process process = { .lock = PTHREAD_MUTEX_INITIALIZER,
+					  .wake = PTHREAD_COND_INITIALIZER };
 	json_t *request = NULL;
 	pthread_t thread;
 	sigset_t none;
 	int picture = -1, r;
 
+	process.socket = fd;
 	prctl(PR_SET_NAME, "descry-worker");
 	sandbox_forbid_core_dumps();
 	sigemptyset(&none);
