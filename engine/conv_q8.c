@@ -19,11 +19,9 @@
  */
 #include "engine/conv_q8.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "engine/error.h"
 #include "engine/implicit_gemm.h"
@@ -50,8 +48,7 @@ struct conv_q8_set {
 	size_t count;
 	struct gemm_column *columns;
 	size_t column_count;
-	void *memory;
-	size_t memory_size;
+	size_t size;		/* of what is packed */
 };
 
 static size_t pixel_count(const struct conv_q8 *conv)
@@ -236,13 +233,9 @@ static int check(const struct conv_q8_description *d, size_t index, const struct
 	return 0;
 }
 
-static void describe(struct conv_q8 *conv, const struct conv_q8_description *d,
-		     const struct isa *isa)
+/* What follows from the shape. */
+static void lay(struct conv_q8 *conv, const struct conv_q8_description *d, const struct isa *isa)
 {
-	const struct conv_q8_kernels *table = &isa->conv_q8;
-	int32_t weight_zero = d->weight_zero + (d->weights_signed ? 128 : 0);
-	struct requantisation *r = &conv->requantisation;
-
 	*conv = (struct conv_q8){
 		.isa = isa,
 		.window = {
@@ -251,18 +244,25 @@ static void describe(struct conv_q8 *conv, const struct conv_q8_description *d,
 			d->pad_left,
 		},
 		.input_channels = d->input_channels,
-		.input_zero = (uint8_t)d->input_zero,
-		.row_factor = (int32_t)table->weight_offset - weight_zero,
 	};
 	conv->padded = gemm_is_padded(&conv->window);
 	conv->tap_count = (size_t)d->kernel_height * d->kernel_width;
 	conv->tap_bytes = d->input_channels;
 	/* Whole groups look the same packed either way; others are padded. */
 	if (!conv->padded && d->input_pixel_stride == d->input_channels &&
-	    d->input_channels % table->group != 0) {
+	    d->input_channels % isa->conv_q8.group != 0) {
 		conv->tap_count = d->kernel_height;
 		conv->tap_bytes *= d->kernel_width;
 	}
+}
+
+static void describe(struct conv_q8 *conv, const struct conv_q8_description *d)
+{
+	int32_t weight_zero = d->weight_zero + (d->weights_signed ? 128 : 0);
+	struct requantisation *r = &conv->requantisation;
+
+	conv->input_zero = (uint8_t)d->input_zero;
+	conv->row_factor = (int32_t)conv->isa->conv_q8.weight_offset - weight_zero;
 	r->low = (float)((int32_t)d->minimum - d->output_zero);
 	r->high = (float)((int32_t)d->maximum - d->output_zero);
 	r->output_zero = d->output_zero;
@@ -270,6 +270,14 @@ static void describe(struct conv_q8 *conv, const struct conv_q8_description *d,
 	for (size_t n = 0; n < d->weight_scale_count; n++)
 		if ((double)d->input_scale * (double)d->weight_scales[n] >= 0.9 * (double)d->output_scale)
 			r->saturating = false;
+}
+
+/* Returns the number of columns; writes them when `ret_columns` is not NULL. */
+static size_t cut(const struct conv_q8 *conv, const struct conv_q8_description *d,
+		  struct gemm_column *ret_columns)
+{
+	return gemm_cut(conv->isa->conv_q8.kernels, conv->isa->conv_q8.count, pixel_count(conv),
+			d->output_channels, ret_columns);
 }
 
 struct packing {
@@ -283,7 +291,7 @@ static void pack_share(void *argument, unsigned index, unsigned count)
 	struct conv_q8_set *set = packing->set;
 	size_t at = 0, begin, end;
 
-	threadpool_share(set->memory_size, 1, index, count, &begin, &end);
+	threadpool_share(set->size, 1, index, count, &begin, &end);
 	for (size_t i = 0; i < set->count; i++)
 		for (size_t c = 0; c < set->convs[i].column_count; c++) {
 			struct gemm_column *column = &set->convs[i].columns[c];
@@ -294,8 +302,8 @@ static void pack_share(void *argument, unsigned index, unsigned count)
 		}
 }
 
-/* Gives each column its place in the set's memory, or only adds up. */
-static size_t place_columns(struct conv_q8_set *set, char *memory)
+/* Gives each column its place in the set's memory. */
+static void place_columns(struct conv_q8_set *set, char *memory)
 {
 	size_t at = 0;
 
@@ -304,20 +312,42 @@ static size_t place_columns(struct conv_q8_set *set, char *memory)
 			struct conv_q8 *conv = &set->convs[i];
 			struct gemm_column *column = &conv->columns[c];
 			size_t weights = column_weights_size(conv, column);
-			size_t vector = gemm_round_up(column->kernel->columns * sizeof(int32_t), GEMM_ALIGNMENT);
+			size_t vector = gemm_round_up(column->kernel->columns * sizeof(int32_t),
+						      GEMM_ALIGNMENT);
 
-			if (memory) {
-				column->weights = (int8_t *)(memory + at);
-				column->bias = (int32_t *)(void *)(memory + at + weights);
-				column->scale = (float *)(void *)(memory + at + weights + vector);
-			}
+			column->weights = (int8_t *)(memory + at);
+			column->bias = (int32_t *)(void *)(memory + at + weights);
+			column->scale = (float *)(void *)(memory + at + weights + vector);
 			at += weights + 2 * vector;
 		}
-	return at;
+	set->size = at;
+}
+
+size_t conv_q8_set_size(const struct conv_q8_description *descriptions, size_t count,
+			const struct isa *isa)
+{
+	size_t size = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		struct gemm_column *columns;
+		struct conv_q8 conv;
+		size_t column_count;
+
+		lay(&conv, &descriptions[i], isa);
+		column_count = cut(&conv, &descriptions[i], NULL);
+		columns = calloc(column_count, sizeof(*columns));
+		if (!columns)
+			return SIZE_MAX;
+		cut(&conv, &descriptions[i], columns);
+		for (size_t c = 0; c < column_count; c++)
+			size += column_size(&conv, &columns[c]);
+		free(columns);
+	}
+	return size;
 }
 
 int conv_q8_set_open(const struct conv_q8_description *descriptions, size_t count,
-		     const struct isa *isa, struct threadpool *pool,
+		     const struct isa *isa, struct threadpool *pool, void *memory,
 		     struct conv_q8_set **ret_set, struct engine_error *error)
 {
 	struct conv_q8_set *set;
@@ -337,10 +367,9 @@ int conv_q8_set_open(const struct conv_q8_description *descriptions, size_t coun
 		r = check(&descriptions[i], i, isa, error);
 		if (r != 0)
 			goto fail;
-		describe(&set->convs[i], &descriptions[i], isa);
-		set->column_count += gemm_cut(isa->conv_q8.kernels, isa->conv_q8.count,
-						 pixel_count(&set->convs[i]),
-						 descriptions[i].output_channels, NULL);
+		lay(&set->convs[i], &descriptions[i], isa);
+		describe(&set->convs[i], &descriptions[i]);
+		set->column_count += cut(&set->convs[i], &descriptions[i], NULL);
 	}
 	set->columns = calloc(set->column_count ? set->column_count : 1, sizeof(*set->columns));
 	if (!set->columns) {
@@ -351,23 +380,10 @@ int conv_q8_set_open(const struct conv_q8_description *descriptions, size_t coun
 		struct conv_q8 *conv = &set->convs[i];
 
 		conv->columns = set->columns + at;
-		conv->column_count = gemm_cut(isa->conv_q8.kernels, isa->conv_q8.count,
-						 pixel_count(conv),
-						 descriptions[i].output_channels, conv->columns);
+		conv->column_count = cut(conv, &descriptions[i], conv->columns);
 		at += conv->column_count;
 	}
-	/* A mapping of its own, in large pages where the system has them: fewer
-	 * page faults when it is filled, fewer translations when it is read. */
-	set->memory_size = place_columns(set, NULL) + GEMM_ALIGNMENT;
-	set->memory = mmap(NULL, set->memory_size, PROT_READ | PROT_WRITE,
-			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (set->memory == MAP_FAILED) {
-		set->memory = NULL;
-		r = engine_fail_memory(error);
-		goto fail;
-	}
-	madvise(set->memory, set->memory_size, MADV_HUGEPAGE);
-	place_columns(set, set->memory);
+	place_columns(set, memory);
 	packing = (struct packing){.descriptions = descriptions, .set = set};
 	threadpool_run(pool, pack_share, &packing);
 	*ret_set = set;
@@ -381,8 +397,6 @@ struct conv_q8_set *conv_q8_set_free(struct conv_q8_set *set)
 {
 	if (!set)
 		return NULL;
-	if (set->memory)
-		munmap(set->memory, set->memory_size);
 	free(set->columns);
 	free(set->convs);
 	free(set);

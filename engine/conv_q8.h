@@ -45,10 +45,16 @@ struct conv_q8_description {
 struct conv_q8;
 struct conv_q8_set;
 
-/* Packs `count` convolutions with the workers of `pool` (may be NULL). Borrows
- * the descriptions and what they point to only for the call. */
+/* Bytes of memory that packing takes, a multiple of 64; follows from the shapes alone.
+ * SIZE_MAX when there is not even memory to find out. */
+size_t conv_q8_set_size(const struct conv_q8_description *descriptions, size_t count,
+			const struct isa *isa);
+
+/* Packs `count` convolutions into `memory`, aligned to 64 bytes, which must outlive the
+ * set, with the workers of `pool` (may be NULL). Borrows the descriptions and what they
+ * point to only for the call. */
 int conv_q8_set_open(const struct conv_q8_description *descriptions, size_t count,
-		     const struct isa *isa, struct threadpool *pool,
+		     const struct isa *isa, struct threadpool *pool, void *memory,
 		     struct conv_q8_set **ret_set, struct engine_error *error);
 struct conv_q8_set *conv_q8_set_free(struct conv_q8_set *set);
 const struct conv_q8 *conv_q8_set_at(const struct conv_q8_set *set, size_t index);

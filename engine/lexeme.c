@@ -10,12 +10,12 @@
  * and does not end like a verb counts as a noun: in captions nearly all words
  * outside the closed classes are.
  *
- * All tables are sorted, for binary search; a test checks that.
+ * All tables are sorted, so that a word can be found in them; a test checks that.
  */
 #include "engine/lexeme.h"
 
 #include <pthread.h>
-#include <stdlib.h>
+#include <stdint.h>
 #include <string.h>
 
 static const char *const function_words[] = {
@@ -240,13 +240,95 @@ bool lexeme_tables_are_sorted(void)
 #undef IS_SORTED
 }
 
-static int compare(const void *key, const void *entry)
+/* --- Which tables a word stands in -------------------------------------------- */
+
+enum {
+	FUNCTION_WORD = 1 << 0,
+	DESCRIPTION = 1 << 1,
+	COLOUR = 1 << 2,
+	NUMBER = 1 << 3,
+	NOUN_IN_ING = 1 << 4,
+	VERB_STEM = 1 << 5,
+	COLLECTIVE = 1 << 6,
+	PLURAL = 1 << 7,
+	UNNUMBERED = 1 << 8,
+};
+
+struct known {
+	const char *word;	/* NULL: free */
+	const char *base;	/* of an irregular word, or NULL */
+	unsigned tables;
+};
+
+/* Every word of every table once, by its hash: opening a model asks for thousands of
+ * words. At most half full, so that a search ends soon. */
+#define COUNT(table) (sizeof(table) / sizeof(*(table)))
+#define KNOWN_MAX (COUNT(function_words) + COUNT(descriptions) + COUNT(colours) + \
+		   COUNT(numbers) + COUNT(nouns_in_ing) + COUNT(verbs) + COUNT(irregular) + \
+		   COUNT(collectives) + COUNT(plurals) + COUNT(unnumbered))
+#define SLOTS 4096u
+_Static_assert(2 * KNOWN_MAX <= SLOTS, "the hash table is too small");
+
+static struct known known[KNOWN_MAX];
+static uint16_t slots[SLOTS];	/* index + 1 in `known`, or 0 */
+static size_t known_count;
+static pthread_once_t known_once = PTHREAD_ONCE_INIT;
+
+/* The slot that holds the word or is free for it. */
+static uint16_t *find_slot(const char *word)
 {
-	return strcmp(key, *(const char *const *)entry);
+	uint32_t hash = 2166136261u;	/* FNV-1a */
+
+	for (const char *at = word; *at; at++)
+		hash = (hash ^ (unsigned char)*at) * 16777619u;
+	hash ^= hash >> 16;
+	while (slots[hash % SLOTS] && strcmp(known[slots[hash % SLOTS] - 1].word, word) != 0)
+		hash++;
+	return &slots[hash % SLOTS];
 }
 
-#define STANDS_IN(table, word) \
-	(bsearch(word, table, sizeof(table) / sizeof(*(table)), sizeof(*(table)), compare) != NULL)
+static struct known *add_known(const char *word)
+{
+	uint16_t *slot = find_slot(word);
+
+	if (!*slot) {
+		known[known_count++].word = word;
+		*slot = (uint16_t)known_count;
+	}
+	return &known[*slot - 1];
+}
+
+static void add_table(const char *const *words, size_t count, unsigned table)
+{
+	for (size_t i = 0; i < count; i++)
+		add_known(words[i])->tables |= table;
+}
+
+static void find_known(void)
+{
+	add_table(function_words, COUNT(function_words), FUNCTION_WORD);
+	add_table(descriptions, COUNT(descriptions), DESCRIPTION);
+	add_table(colours, COUNT(colours), COLOUR);
+	add_table(numbers, COUNT(numbers), NUMBER);
+	add_table(nouns_in_ing, COUNT(nouns_in_ing), NOUN_IN_ING);
+	add_table(verbs, COUNT(verbs), VERB_STEM);
+	add_table(collectives, COUNT(collectives), COLLECTIVE);
+	add_table(plurals, COUNT(plurals), PLURAL);
+	add_table(unnumbered, COUNT(unnumbered), UNNUMBERED);
+	for (size_t i = 0; i < COUNT(irregular); i++)
+		add_known(irregular[i][0])->base = irregular[i][1];
+}
+
+static struct known known_as(const char *word)
+{
+	const uint16_t *slot;
+
+	pthread_once(&known_once, find_known);
+	slot = find_slot(word);
+	return *slot ? known[*slot - 1] : (struct known){ 0 };
+}
+
+/* --- Stems --------------------------------------------------------------------- */
 
 static bool is_vowel(char letter)
 {
@@ -310,11 +392,10 @@ static void finish_stem(char *stem, size_t length)
 struct lexeme lexeme_of(const char *word)
 {
 	struct lexeme lexeme = { .kind = LEXEME_NOUN };
-	const char *const *known = bsearch(word, irregular,
-		sizeof(irregular) / sizeof(*irregular), sizeof(*irregular), compare);
-	const char *base = known ? known[1] : word;
+	struct known as = known_as(word);
+	const char *base = as.base ? as.base : word;
 	size_t length = strlen(base);
-	bool noun = STANDS_IN(nouns_in_ing, word), verb = false;
+	bool noun = as.tables & NOUN_IN_ING, verb = false;
 
 	if (length >= sizeof(lexeme.stem))
 		length = sizeof(lexeme.stem) - 1;
@@ -327,15 +408,15 @@ struct lexeme lexeme_of(const char *word)
 		cut_plural(lexeme.stem, &length);
 	finish_stem(lexeme.stem, length);
 
-	if (STANDS_IN(colours, word))
+	if (as.tables & COLOUR)
 		lexeme.kind = LEXEME_COLOUR;
-	else if (STANDS_IN(numbers, word))
+	else if (as.tables & NUMBER)
 		lexeme.kind = LEXEME_NUMBER;
-	else if (STANDS_IN(function_words, word))
+	else if (as.tables & FUNCTION_WORD)
 		lexeme.kind = LEXEME_FUNCTION;
-	else if (STANDS_IN(descriptions, word))
+	else if (as.tables & DESCRIPTION)
 		lexeme.kind = LEXEME_DESCRIPTION;
-	else if (!noun && (verb || STANDS_IN(verbs, lexeme.stem)))
+	else if (!noun && (verb || known_as(lexeme.stem).tables & VERB_STEM))
 		lexeme.kind = LEXEME_VERB;
 	return lexeme;
 }
@@ -387,14 +468,14 @@ size_t lexeme_generals(const char *word, const char *ret_words[LEXEME_GENERALS])
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct lexeme said = lexeme_of(word);
+	struct known as = known_as(word);
 	size_t length = strlen(word), count = 0;
 	bool many;
 
-	if (said.kind != LEXEME_NOUN || STANDS_IN(collectives, word) ||
-	    STANDS_IN(unnumbered, word))
+	if (said.kind != LEXEME_NOUN || as.tables & (COLLECTIVE | UNNUMBERED))
 		return 0;
 	pthread_once(&once, find_kinds);
-	many = STANDS_IN(plurals, word) || ends_in(word, length, "men") ||
+	many = as.tables & PLURAL || ends_in(word, length, "men") ||
 		(ends_in(word, length, "s") && !ends_in(word, length, "us"));
 	for (size_t i = sizeof(kinds) / sizeof(*kinds); i-- > 0 && count < LEXEME_GENERALS;) {
 		const struct lexeme *general = &kind_lexemes[i];

@@ -212,16 +212,44 @@ static void read_info(struct engine_model *model)
 	info->operation_count = graph->operations;
 }
 
-/* Weights are packed with as many threads as a context would use; without them
- * where they cannot be had. */
-static int open_program(struct engine_model *model, struct engine_error *error)
-{
-	struct threadpool *pool = NULL;
-	int r;
+struct opening {
+	struct engine_model *model;
+	struct engine_error errors[LIMIT_THREADS];
+	int results[LIMIT_THREADS];
+};
 
+static void open_share(void *argument, unsigned index, unsigned count)
+{
+	struct opening *opening = argument;
+	struct engine_model *model = opening->model;
+	int r = 0;
+
+	(void)count;
+	if (index == 0)
+		r = open_decoder(model, &opening->errors[index]);
+	if (r == 0)
+		r = program_prepare(model->program, &opening->errors[index]);
+	opening->results[index] = r;
+}
+
+/* The decoder is opened by one thread while others pack the encoder's weights: as many
+ * as a context would use, without them where they cannot be had. */
+static int open_parts(struct engine_model *model, struct engine_error *error)
+{
+	struct opening opening = { .model = model };
+	struct threadpool *pool = NULL;
+	int r = program_plan(model->graph, ENGINE_PATH_AUTO, &model->program, error);
+
+	if (r)
+		return r;
 	threadpool_open(threadpool_choose(0), &pool, NULL);
-	r = program_open(model->graph, ENGINE_PATH_AUTO, pool, &model->program, error);
+	threadpool_run(pool, open_share, &opening);
 	threadpool_free(pool);
+	for (unsigned i = 0; i < LIMIT_THREADS && r == 0; i++) {
+		r = opening.results[i];
+		if (r && error)
+			*error = opening.errors[i];
+	}
 	return r;
 }
 
@@ -243,9 +271,7 @@ int model_build(struct gguf *file, struct engine_model **ret_model, struct engin
 	read_info(model);
 	r = read_labels(model, error);
 	if (r == 0)
-		r = open_decoder(model, error);
-	if (r == 0)
-		r = open_program(model, error);
+		r = open_parts(model, error);
 	if (r)
 		goto out;
 	*ret_model = model;

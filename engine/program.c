@@ -6,8 +6,38 @@
 #include "engine/program.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "engine/error.h"
+#include "engine/limits.h"
+#include "engine/threadpool.h"
+
+/* What a large page is on the processors that matter. */
+#define LARGE_PAGE ((size_t)2 << 20)
+
+/* Zeros in a mapping of their own, which begins at a large page and ends with the last
+ * page that is needed: where the system has large pages, filling takes a fault for each
+ * of them and reading few translations, and nothing is lost by rounding. */
+static void *map_pages(size_t size)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), whole, before;
+	char *mapping;
+
+	if (__builtin_add_overflow(size, page - 1 + LARGE_PAGE, &whole))
+		return NULL;
+	size = (size + page - 1) / page * page;
+	whole = size + LARGE_PAGE;
+	mapping = mmap(NULL, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (mapping == MAP_FAILED)
+		return NULL;
+	before = (LARGE_PAGE - (uintptr_t)mapping % LARGE_PAGE) % LARGE_PAGE;
+	if (before)
+		munmap(mapping, before);
+	munmap(mapping + before + size, LARGE_PAGE - before);
+	madvise(mapping + before, size, MADV_HUGEPAGE);
+	return mapping + before;
+}
 
 static bool all_have_kernels(const struct plan *plan, enum engine_path path)
 {
@@ -27,8 +57,35 @@ static int plan_type(struct program *program, enum kernel_type type, struct engi
 	return r;
 }
 
-int program_open(const struct graph *graph, enum engine_path path, struct threadpool *pool,
-		 struct program **ret_program, struct engine_error *error)
+/* Gives the kernels memory for packed weights, one node after the other. */
+static int open_packed(struct program *program, struct engine_error *error)
+{
+	unsigned count = program->graph->node_count;
+	size_t *places = calloc(count, sizeof(*places)), size = 0;
+	bool fits = places != NULL;
+
+	for (unsigned i = 1; fits && i < count; i++) {
+		const struct kernel *kernel = program->steps[i].kernel;
+
+		places[i] = size;
+		if (kernel->packed)
+			fits = !__builtin_add_overflow(
+				size, kernel->packed(&program->plan->values[i].task), &size);
+	}
+	if (fits && size > 0) {
+		program->packed = map_pages(size);
+		program->packed_size = size;
+		fits = program->packed != NULL;
+	}
+	for (unsigned i = 1; fits && i < count; i++)
+		if (program->steps[i].kernel->packed)
+			program->steps[i].packed = (char *)program->packed + places[i];
+	free(places);
+	return fits ? 0 : engine_fail_memory(error);
+}
+
+int program_plan(const struct graph *graph, enum engine_path path, struct program **ret_program,
+		 struct engine_error *error)
 {
 	struct program *program = calloc(1, sizeof(*program));
 	int r = 0;
@@ -53,20 +110,75 @@ int program_open(const struct graph *graph, enum engine_path path, struct thread
 				"The model has a layer that this version cannot compute.");
 		goto out;
 	}
-	for (unsigned i = 1; i < graph->node_count && r == 0; i++) {
-		const struct kernel_task *task = &program->plan->values[i].task;
-		struct program_step *step = &program->steps[i];
-
-		step->kernel = kernel_find(task, path);
-		if (step->kernel->prepare)
-			r = step->kernel->prepare(task, pool, &step->prepared, error);
-	}
+	for (unsigned i = 1; i < graph->node_count; i++)
+		program->steps[i].kernel = kernel_find(&program->plan->values[i].task, path);
+	r = open_packed(program, error);
 	if (r)
 		goto out;
 	*ret_program = program;
 	program = NULL;
 out:
 	program_free(program);
+	return r;
+}
+
+int program_prepare(struct program *program, struct engine_error *error)
+{
+	unsigned count = program->graph->node_count;
+
+	/* from the last on: the largest come first, so that threads end together */
+	for (;;) {
+		unsigned taken = atomic_fetch_add(&program->taken, 1) + 1;
+		struct program_step *step;
+		int r;
+
+		if (taken >= count)
+			return 0;
+		step = &program->steps[count - taken];
+		if (!step->kernel->prepare)
+			continue;
+		r = step->kernel->prepare(&program->plan->values[count - taken].task, step->packed,
+					  &step->prepared, error);
+		if (r) {
+			atomic_store(&program->taken, count);
+			return r;
+		}
+	}
+}
+
+struct preparation {
+	struct program *program;
+	struct engine_error errors[LIMIT_THREADS];
+	int results[LIMIT_THREADS];
+};
+
+static void prepare_share(void *argument, unsigned index, unsigned count)
+{
+	struct preparation *preparation = argument;
+
+	(void)count;
+	preparation->results[index] = program_prepare(preparation->program,
+						      &preparation->errors[index]);
+}
+
+int program_open(const struct graph *graph, enum engine_path path, struct threadpool *pool,
+		 struct program **ret_program, struct engine_error *error)
+{
+	struct preparation preparation = { .results = { 0 } };
+	int r = program_plan(graph, path, &preparation.program, error);
+
+	if (r)
+		return r;
+	threadpool_run(pool, prepare_share, &preparation);
+	for (unsigned i = 0; i < LIMIT_THREADS && r == 0; i++) {
+		r = preparation.results[i];
+		if (r && error)
+			*error = preparation.errors[i];
+	}
+	if (r)
+		program_free(preparation.program);
+	else
+		*ret_program = preparation.program;
 	return r;
 }
 
@@ -78,6 +190,8 @@ struct program *program_free(struct program *program)
 		if (program->steps[i].prepared && program->steps[i].kernel->release)
 			program->steps[i].kernel->release(program->steps[i].prepared);
 	free(program->steps);
+	if (program->packed)
+		munmap(program->packed, program->packed_size);
 	plan_free(program->plan);
 	free(program);
 	return NULL;

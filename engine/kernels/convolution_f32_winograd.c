@@ -185,16 +185,6 @@ static void pack_column(const struct packing *packing, struct gemm_column *colum
 	}
 }
 
-static void pack_share(void *argument, unsigned index, unsigned count)
-{
-	const struct packing *packing = argument;
-	size_t begin, end;
-
-	threadpool_share(packing->prepared->columns.count, 1, index, count, &begin, &end);
-	for (size_t c = begin; c < end; c++)
-		pack_column(packing, &packing->prepared->columns.columns[c]);
-}
-
 static void release(void *argument)
 {
 	struct prepared *p = argument;
@@ -219,7 +209,7 @@ static int cut(struct prepared *p, unsigned channels, struct engine_error *error
 	return 0;
 }
 
-static int prepare(const struct kernel_task *task, struct threadpool *pool, void **ret_prepared,
+static int prepare(const struct kernel_task *task, void *packed, void **ret_prepared,
 		   struct engine_error *error)
 {
 	const struct graph_node *node = task->node;
@@ -244,14 +234,15 @@ static int prepare(const struct kernel_task *task, struct threadpool *pool, void
 	p->depth_stride = gemm_round_up(p->depth, 16);
 	r = cut(p, node->shape.channels, error);
 	if (r == 0)
-		r = f32_weights_prepare(task, pool, &weights, error);
+		r = f32_weights_prepare(task, packed, &weights, error);
 	if (r == 0) {
 		struct packing packing = {
 			p, ((const struct f32_weights *)weights)->weights,
 			((const struct f32_weights *)weights)->bias,
 		};
 
-		threadpool_run(pool, pack_share, &packing);
+		for (size_t c = 0; c < p->columns.count; c++)
+			pack_column(&packing, &p->columns.columns[c]);
 		f32_weights_release(weights);
 		gguf_forget(task->graph->file, node->weight);
 		*ret_prepared = p;

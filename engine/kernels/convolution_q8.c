@@ -110,15 +110,12 @@ struct expansion {
 	int8_t *expanded;
 };
 
-static void expand_rows(void *argument, unsigned index, unsigned count)
+static void expand_rows(const struct expansion *e)
 {
-	const struct expansion *e = argument;
 	const struct channel_layout *in = e->task->input_layout, *out = e->task->layout;
 	unsigned extra = in ? in->count - e->input_channels : 0;
-	size_t begin, end;
 
-	threadpool_share(e->rows, 1, index, count, &begin, &end);
-	for (size_t n = begin; n < end; n++) {
+	for (size_t n = 0; n < e->rows; n++) {
 		size_t channel = out ? out->channels[n].channel : n;
 		const int8_t *from = e->weights + channel * e->taps * e->input_channels;
 		int8_t *to = e->expanded + n * e->row;
@@ -140,9 +137,8 @@ static void expand_rows(void *argument, unsigned index, unsigned count)
 
 /* Weights and their scales for the copies that the input and the output have. What
  * is allocated is handed out, for the caller to free. */
-static int expand(const struct kernel_task *task, struct threadpool *pool,
-		  struct conv_q8_description *d, int8_t **ret_weights, float **ret_scales,
-		  struct engine_error *error)
+static int expand(const struct kernel_task *task, struct conv_q8_description *d,
+		  int8_t **ret_weights, float **ret_scales, struct engine_error *error)
 {
 	const struct graph_node *node = task->node;
 	struct expansion e = {
@@ -157,7 +153,7 @@ static int expand(const struct kernel_task *task, struct threadpool *pool,
 	e.expanded = *ret_weights = malloc(e.rows * e.row);
 	if (!e.expanded)
 		return engine_fail_memory(error);
-	threadpool_run(pool, expand_rows, &e);
+	expand_rows(&e);
 	d->weights = e.expanded;
 	if (!task->layout || d->weight_scale_count == 1)
 		return 0;
@@ -181,8 +177,7 @@ static uint8_t smaller(uint8_t a, uint8_t b)
 	return a < b ? a : b;
 }
 
-static int prepare(const struct kernel_task *task, struct threadpool *pool, void **ret_prepared,
-		   struct engine_error *error)
+static struct conv_q8_description describe(const struct kernel_task *task)
 {
 	const struct graph_node *node = task->node;
 	const struct graph_node *input = &task->graph->nodes[node->inputs[0]];
@@ -203,11 +198,6 @@ static int prepare(const struct kernel_task *task, struct threadpool *pool, void
 		.maximum = smaller(q8_store(node->maximum, task->stored),
 				   q8_store(task->maximum, task->stored)),
 	};
-	struct conv_q8_set *set;
-	int32_t *bias = NULL;
-	int8_t *weights = NULL;
-	float *scales = NULL;
-	int r;
 
 	if (node->operator == GRAPH_CONVOLUTION)
 		describe_convolution(task, &d);
@@ -215,14 +205,35 @@ static int prepare(const struct kernel_task *task, struct threadpool *pool, void
 		describe_fully_connected(task, &d);
 	if (node->weight_zero_point)
 		d.weight_zero = *(const int8_t *)node->weight_zero_point->data;
-	r = expand(task, pool, &d, &weights, &scales, error);
+	return d;
+}
+
+static size_t packed_size(const struct kernel_task *task)
+{
+	struct conv_q8_description d = describe(task);
+
+	return conv_q8_set_size(&d, 1, isa_best());
+}
+
+static int prepare(const struct kernel_task *task, void *packed, void **ret_prepared,
+		   struct engine_error *error)
+{
+	const struct graph_node *node = task->node;
+	struct conv_q8_description d = describe(task);
+	struct conv_q8_set *set;
+	int32_t *bias = NULL;
+	int8_t *weights = NULL;
+	float *scales = NULL;
+	int r;
+
+	r = expand(task, &d, &weights, &scales, error);
 	if (r == 0 && (node->bias || task->layout)) {
 		d.bias = bias = round_bias(task, &d);
 		if (!bias)
 			r = engine_fail_memory(error);
 	}
 	if (r == 0)
-		r = conv_q8_set_open(&d, 1, isa_best(), pool, &set, error);
+		r = conv_q8_set_open(&d, 1, isa_best(), NULL, packed, &set, error);
 	free(weights);
 	free(scales);
 	free(bias);
@@ -262,6 +273,7 @@ const struct kernel convolution_q8 = {
 	.operator = GRAPH_CONVOLUTION,
 	.type = KERNEL_Q8,
 	.fits = fits_convolution,
+	.packed = packed_size,
 	.prepare = prepare,
 	.release = release,
 	.scratch = scratch,
@@ -273,6 +285,7 @@ const struct kernel fully_connected_q8 = {
 	.operator = GRAPH_FULLY_CONNECTED,
 	.type = KERNEL_Q8,
 	.fits = quantised_weights,
+	.packed = packed_size,
 	.prepare = prepare,
 	.release = release,
 	.scratch = scratch,

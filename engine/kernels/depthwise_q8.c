@@ -56,7 +56,7 @@ static int32_t bias_of(const struct graph_node *node, unsigned channel, double u
 	return units > 1e9 ? 1000000000 : units < -1e9 ? -1000000000 : (int32_t)units;
 }
 
-static int prepare(const struct kernel_task *task, struct threadpool *pool, void **ret_prepared,
+static int prepare(const struct kernel_task *task, void *packed, void **ret_prepared,
 		   struct engine_error *error)
 {
 	const struct graph_node *node = task->node;
@@ -70,7 +70,7 @@ static int prepare(const struct kernel_task *task, struct threadpool *pool, void
 	size_t channels = node->shape.channels, taps = node->weight->count / channels;
 	struct depthwise *depthwise = calloc(1, sizeof(*depthwise));
 
-	(void)pool;
+	(void)packed;
 	if (!depthwise)
 		return engine_fail_memory(error);
 	depthwise->weights = calloc(node->weight->count, sizeof(*depthwise->weights));

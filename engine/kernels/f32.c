@@ -9,13 +9,13 @@
 
 #include "engine/error.h"
 
-int f32_weights_prepare(const struct kernel_task *task, struct threadpool *pool,
+int f32_weights_prepare(const struct kernel_task *task, void *packed,
 			void **ret_prepared, struct engine_error *error)
 {
 	const struct graph_node *node = task->node;
 	struct f32_weights *weights = calloc(1, sizeof(*weights));
 
-	(void)pool;
+	(void)packed;
 	if (!weights)
 		return engine_fail_memory(error);
 	weights->bias = calloc(node->shape.channels, sizeof(*weights->bias));

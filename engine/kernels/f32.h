@@ -37,7 +37,7 @@ struct f32_weights {
 };
 
 /* The `prepare` and `release` of kernels that need no more than that. */
-int f32_weights_prepare(const struct kernel_task *task, struct threadpool *pool,
+int f32_weights_prepare(const struct kernel_task *task, void *packed,
 			void **ret_prepared, struct engine_error *error);
 void f32_weights_release(void *prepared);
 

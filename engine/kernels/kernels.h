@@ -71,9 +71,12 @@ struct kernel {
 	bool (*available)(void);
 	/* Whether it fits this node; NULL: any. */
 	bool (*fits)(const struct kernel_task *task);
-	/* `threads` may be used for the packing. NULL: nothing to prepare. */
-	int (*prepare)(const struct kernel_task *task, struct threadpool *pool,
-		       void **ret_prepared, struct engine_error *error);
+	/* Bytes of packed weights, for which `prepare` is given memory, aligned to 64;
+	 * SIZE_MAX when they cannot be had. NULL: none, or kept by the kernel itself. */
+	size_t (*packed)(const struct kernel_task *task);
+	/* Runs at once for several nodes, each on one thread. NULL: nothing to prepare. */
+	int (*prepare)(const struct kernel_task *task, void *packed, void **ret_prepared,
+		       struct engine_error *error);
 	void (*release)(void *prepared);
 	size_t (*scratch)(const struct kernel_task *task, const void *prepared, unsigned threads);
 	void (*run)(const struct kernel_call *call);

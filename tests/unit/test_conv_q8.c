@@ -156,7 +156,7 @@ static void compare(const struct isa *isa, const struct shape *shape, size_t cou
 	bool fixed = draw() % 2;
 	size_t sizes[JOINED_MAX], gap = between(0, 9);
 	struct conv_q8_set *set;
-	void *scratch;
+	void *scratch, *packed;
 
 	for (size_t i = 0; i < input_size; i++)
 		input[i] = (uint8_t)(draw() % 4 ? draw() : 255);
@@ -168,7 +168,10 @@ static void compare(const struct isa *isa, const struct shape *shape, size_t cou
 		samples[i].d.input_pixel_stride = fixed ? stride : 0;
 		descriptions[i] = samples[i].d;
 	}
-	assert_int_equal(conv_q8_set_open(descriptions, count, isa, pool, &set, NULL), 0);
+	packed = aligned_alloc(64, conv_q8_set_size(descriptions, count, isa));
+	assert_non_null(packed);
+	memset(packed, 0xa5, conv_q8_set_size(descriptions, count, isa));
+	assert_int_equal(conv_q8_set_open(descriptions, count, isa, pool, packed, &set, NULL), 0);
 	for (size_t i = 0; i < count; i++) {
 		calls[i].conv = conv_q8_set_at(set, i);
 		assert_true(conv_q8_joinable(calls[0].conv, calls[i].conv));
@@ -216,6 +219,7 @@ static void compare(const struct isa *isa, const struct shape *shape, size_t cou
 	free(scratch);
 	free(input);
 	conv_q8_set_free(set);
+	free(packed);
 }
 
 /* height, width, channels, kernel, stride, outputs, same; heights are cut. */
@@ -333,16 +337,16 @@ static void impossible_convolutions_are_refused(void **state)
 	draw_sample(&sample, &shape, 0, false);
 	bad = sample.d;
 	bad.output_channels = 0;
-	assert_int_equal(conv_q8_set_open(&bad, 1, isa_at(0), NULL, &set, &error), ENGINE_BAD_MODEL);
+	assert_int_equal(conv_q8_set_open(&bad, 1, isa_at(0), NULL, NULL, &set, &error), ENGINE_BAD_MODEL);
 	bad = sample.d;
 	bad.output_scale = 0;
-	assert_int_equal(conv_q8_set_open(&bad, 1, isa_at(0), NULL, &set, &error), ENGINE_BAD_MODEL);
+	assert_int_equal(conv_q8_set_open(&bad, 1, isa_at(0), NULL, NULL, &set, &error), ENGINE_BAD_MODEL);
 	bad = sample.d;
 	bad.weight_zero = 256;
-	assert_int_equal(conv_q8_set_open(&bad, 1, isa_at(0), NULL, &set, &error), ENGINE_BAD_MODEL);
+	assert_int_equal(conv_q8_set_open(&bad, 1, isa_at(0), NULL, NULL, &set, &error), ENGINE_BAD_MODEL);
 	bad = sample.d;
 	bad.input_channels = 100000;
-	assert_int_equal(conv_q8_set_open(&bad, 1, isa_at(0), NULL, &set, &error),
+	assert_int_equal(conv_q8_set_open(&bad, 1, isa_at(0), NULL, NULL, &set, &error),
 			 ENGINE_UNSUPPORTED);
 	assert_null(set);
 	free_sample(&sample);
