@@ -358,3 +358,8 @@ int caption_write(struct caption_writer *writer, const struct engine_features *f
 	*ret_result = &writer->result;
 	return 0;
 }
+
+bool caption_was_close(const struct caption_writer *writer)
+{
+	return generation_was_close(writer->generation);
+}

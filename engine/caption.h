@@ -36,4 +36,7 @@ int caption_write(struct caption_writer *writer, const struct engine_features *f
 		  const struct engine_caption_options *options,
 		  struct engine_result **ret_result, struct engine_error *error);
 
+/* Whether finer features might well have given the latest caption other words. */
+bool caption_was_close(const struct caption_writer *writer);
+
 #endif

@@ -40,6 +40,8 @@ int engine_context_open(const struct engine_model *model,
 	}
 	if (r == 0)
 		r = encoder_open(program, context->pool, &context->encoder, error);
+	if (r == 0)
+		context->second_look = !options->single_look && encoder_can_look_again(context->encoder);
 	if (r == 0 && options->threads == 0)
 		encoder_choose_threads(context->encoder);
 	if (r == 0 && model->decoder)

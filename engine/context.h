@@ -16,6 +16,7 @@ struct engine_context {
 	struct threadpool *pool;
 	struct program *own_program;	/* NULL where the model's is used */
 	struct encoder *encoder;
+	bool second_look;		/* close captions are made again from floats */
 	struct caption_writer *writer;	/* NULL where the model has no decoder */
 	unsigned *class_order;		/* scratch of engine_classify, or NULL */
 };

@@ -13,10 +13,12 @@
 
 #include "engine/error.h"
 #include "engine/image_resize.h"
+#include "engine/kernels/isa.h"
 #include "engine/thread_choice.h"
 
 struct encoder {
 	const struct program *program;
+	struct program *once;		/* in floats, of the second looks; NULL before the first */
 	struct threadpool *threads;	/* may be NULL */
 	struct image_resizer *resizer;
 	struct executor *executor;
@@ -81,6 +83,7 @@ struct encoder *encoder_free(struct encoder *encoder)
 		return NULL;
 	image_resizer_free(encoder->resizer);
 	executor_free(encoder->executor);
+	program_free(encoder->once);
 	free(encoder->rgb);
 	free(encoder->pool);
 	free(encoder->grid);
@@ -143,10 +146,28 @@ static double milliseconds(void)
 	return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
 }
 
+static void read_features(struct encoder *encoder, const struct executor *executor,
+			  enum kernel_type type)
+{
+	const struct graph *graph = encoder->program->graph;
+
+	if (graph->grid >= 0)
+		executor_read(executor, (unsigned)graph->grid, encoder->grid);
+	/* A mean of 8-bit values is finer than 8 bits: rounding it again would only
+	 * add noise to what the decoder reads as floats. */
+	if (type == KERNEL_Q8 && pool_is_mean(graph))
+		average_grid(encoder);
+	else
+		executor_read(executor, (unsigned)graph->pool, encoder->pool);
+	if (graph->classes >= 0) {
+		executor_read(executor, (unsigned)graph->classes, encoder->classes);
+		softmax(encoder->classes, graph->nodes[graph->classes].shape.channels);
+	}
+}
+
 int encoder_run_pixels(struct encoder *encoder, const uint8_t *rgb, const atomic_bool *cancel,
 		       const struct engine_features **ret_features, struct engine_error *error)
 {
-	const struct graph *graph = encoder->program->graph;
 	int r;
 
 	double start = milliseconds();
@@ -164,20 +185,41 @@ int encoder_run_pixels(struct encoder *encoder, const uint8_t *rgb, const atomic
 		thread_choice_note(&encoder->choice, milliseconds() - start);
 		threadpool_limit(encoder->threads, encoder->choice.threads);
 	}
-	if (graph->grid >= 0)
-		executor_read(encoder->executor, (unsigned)graph->grid, encoder->grid);
-	/* A mean of 8-bit values is finer than 8 bits: rounding it again would only
-	 * add noise to what the decoder reads as floats. */
-	if (encoder->program->plan->type == KERNEL_Q8 && pool_is_mean(graph))
-		average_grid(encoder);
-	else
-		executor_read(encoder->executor, (unsigned)graph->pool, encoder->pool);
-	if (graph->classes >= 0) {
-		executor_read(encoder->executor, (unsigned)graph->classes, encoder->classes);
-		softmax(encoder->classes, graph->nodes[graph->classes].shape.channels);
-	}
+	read_features(encoder, encoder->executor, encoder->program->plan->type);
 	*ret_features = &encoder->features;
 	return 0;
+}
+
+bool encoder_can_look_again(const struct encoder *encoder)
+{
+	/* kernels of 16 channels and more have vectors of 8 floats and more */
+	return encoder->program->plan->type == KERNEL_Q8 && isa_best()->conv_f32[0].columns >= 16;
+}
+
+int encoder_look_again(struct encoder *encoder, const atomic_bool *cancel,
+		       const struct engine_features **ret_features,
+		       struct engine_timings *timings, struct engine_error *error)
+{
+	struct executor *executor = NULL;
+	double start = milliseconds();
+	int r = 0;
+
+	if (!encoder->once)
+		r = program_open(encoder->program->graph, KERNEL_PATH_ONCE, encoder->threads,
+				 &encoder->once, error);
+	if (r == 0)
+		r = executor_open(encoder->once, encoder->threads, &executor, error);
+	if (r == 0) {
+		executor_load(executor, encoder->rgb);
+		r = executor_run(executor, cancel, error);
+	}
+	if (r == 0) {
+		read_features(encoder, executor, KERNEL_F32);
+		*ret_features = &encoder->features;
+	}
+	executor_free(executor);
+	timings->encode_ms += milliseconds() - start;
+	return r;
 }
 
 int encoder_run(struct encoder *encoder, const struct engine_image *image,
@@ -200,6 +242,11 @@ int encoder_run(struct encoder *encoder, const struct engine_image *image,
 void encoder_choose_threads(struct encoder *encoder)
 {
 	encoder->choice = thread_choice(threadpool_threads(encoder->threads));
+}
+
+const struct engine_features *encoder_features(const struct encoder *encoder)
+{
+	return &encoder->features;
 }
 
 struct executor *encoder_executor(struct encoder *encoder)

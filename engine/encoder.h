@@ -30,6 +30,20 @@ int encoder_run(struct encoder *encoder, const struct engine_image *image,
 int encoder_run_pixels(struct encoder *encoder, const uint8_t *rgb, const atomic_bool *cancel,
 		       const struct engine_features **ret_features, struct engine_error *error);
 
+/* Whether a second look is possible and quick: of an encoder that runs in 8 bits, on a
+ * processor with vectors of 8 floats or more. */
+bool encoder_can_look_again(const struct encoder *encoder);
+
+/* Runs the picture of the latest encoder_run once more, in floats, which takes four
+ * times as long. Memory is allocated for the run and given back. Adds its time to
+ * `timings`. When it fails, the features of the run before stand as they were. */
+int encoder_look_again(struct encoder *encoder, const atomic_bool *cancel,
+		       const struct engine_features **ret_features,
+		       struct engine_timings *timings, struct engine_error *error);
+
+/* Of the latest run, of either kind. */
+const struct engine_features *encoder_features(const struct encoder *encoder);
+
 struct executor *encoder_executor(struct encoder *encoder);
 
 #endif

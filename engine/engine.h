@@ -170,7 +170,7 @@ const struct engine_model_info *engine_model_info(const struct engine_model *mod
 /* --- Contexts ----------------------------------------------------------- */
 
 /* What one thread needs to run a model: the planned arena, decoder state and
- * the thread pool. After the first caption no call allocates. */
+ * the thread pool. After the first caption no call allocates but for a second look. */
 struct engine_context;
 
 enum engine_path {
@@ -185,6 +185,9 @@ struct engine_context_options {
 	 * the first pictures */
 	unsigned threads;
 	enum engine_path path;
+	/* A model in 8 bits, on a processor that is quick in floats, looks a second time,
+	 * in floats, where the caption was chosen by a hair's breadth; not if this is set. */
+	bool single_look;
 };
 
 /* Borrows the model until the context is freed. */
@@ -313,7 +316,7 @@ enum engine_reason {
 const char *engine_reason_name(enum engine_reason reason);
 
 struct engine_timings {
-	double preprocess_ms, encode_ms, generate_ms;
+	double preprocess_ms, encode_ms, generate_ms;	/* of both looks, where there were two */
 };
 
 /* Owned by the context, valid until its next call. */

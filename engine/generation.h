@@ -49,4 +49,8 @@ int generation_run(struct generation *generation, const struct engine_features *
 		   const struct hypothesis **ret_hypotheses, size_t *ret_count,
 		   struct engine_error *error);
 
+/* Whether the latest run's search was decided by so little that a small error of the
+ * features, as that of 8 bits, may have decided it. Samples never are. */
+bool generation_was_close(const struct generation *generation);
+
 #endif

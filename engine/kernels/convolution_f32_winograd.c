@@ -201,6 +201,8 @@ static int cut(struct prepared *p, unsigned channels, struct engine_error *error
 	const size_t many = 1000;
 	int r = f32_columns_open(&p->columns, many, channels, point_count(p) * p->depth, error);
 
+	if (r == 0)
+		r = f32_columns_allocate(&p->columns, point_count(p) * p->depth, error);
 	if (r)
 		return r;
 	for (size_t c = 0; c < p->columns.count; c++)

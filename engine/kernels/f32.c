@@ -53,7 +53,6 @@ int f32_columns_open(struct f32_columns *columns, size_t pixels, unsigned channe
 		     struct engine_error *error)
 {
 	const struct isa *isa = isa_best();
-	void *memory;
 
 	columns->count = gemm_cut(isa->conv_f32, isa->conv_f32_count, pixels, channels, NULL);
 	columns->columns = calloc(columns->count, sizeof(*columns->columns));
@@ -61,8 +60,14 @@ int f32_columns_open(struct f32_columns *columns, size_t pixels, unsigned channe
 		return engine_fail_memory(error);
 	gemm_cut(isa->conv_f32, isa->conv_f32_count, pixels, channels, columns->columns);
 	columns->size = gemm_place(columns->columns, columns->count, depth, NULL);
-	memory = mmap(NULL, columns->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-		      0);
+	return 0;
+}
+
+int f32_columns_allocate(struct f32_columns *columns, size_t depth, struct engine_error *error)
+{
+	void *memory = mmap(NULL, columns->size, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
 	if (memory == MAP_FAILED)
 		return engine_fail_memory(error);
 	columns->memory = memory;

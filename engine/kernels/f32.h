@@ -11,9 +11,11 @@
 #include "engine/kernels/kernels.h"
 
 extern const struct kernel convolution_f32;
+extern const struct kernel convolution_f32_once;
 extern const struct kernel convolution_f32_winograd;
 extern const struct kernel convolution_f32_ref;
 extern const struct kernel convolution_f32_blas;
+extern const struct kernel fully_connected_f32_once;
 extern const struct kernel fully_connected_f32_ref;
 extern const struct kernel fully_connected_f32_blas;
 extern const struct kernel max_pool_f32;
@@ -42,7 +44,7 @@ int f32_weights_prepare(const struct kernel_task *task, void *packed,
 void f32_weights_release(void *prepared);
 
 /* The columns of output channels that implicit GEMM packs weights for, and their
- * memory; all zero before they are opened. */
+ * memory, once it is allocated; all zero before they are opened. */
 struct f32_columns {
 	struct gemm_column *columns;
 	size_t count;
@@ -53,6 +55,7 @@ struct f32_columns {
 /* For `pixels` at a time and `depth` weights an output channel. */
 int f32_columns_open(struct f32_columns *columns, size_t pixels, unsigned channels, size_t depth,
 		     struct engine_error *error);
+int f32_columns_allocate(struct f32_columns *columns, size_t depth, struct engine_error *error);
 void f32_columns_close(struct f32_columns *columns);
 
 /* Of a convolution without dilation. */

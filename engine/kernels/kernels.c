@@ -7,11 +7,12 @@
 #include "engine/kernels/f32.h"
 #include "engine/kernels/q8.h"
 
-/* Which of the paths a caller may ask for take a kernel. */
+/* Which of the paths take a kernel. */
 enum {
 	FAST = 1 << ENGINE_PATH_AUTO | 1 << ENGINE_PATH_FLOAT,
 	PLAIN = 1 << ENGINE_PATH_REFERENCE,
 	BLAS = 1 << ENGINE_PATH_BLAS,
+	ONCE = 1 << KERNEL_PATH_ONCE,
 };
 
 /* Best first among those of one operator and type. */
@@ -31,23 +32,25 @@ static const struct {
 	{ FAST, &multiply_q8 },
 	{ FAST, &sigmoid_q8 },
 	{ FAST, &swish_q8 },
+	{ ONCE, &convolution_f32_once },
+	{ ONCE, &fully_connected_f32_once },
 	{ FAST, &convolution_f32_winograd },
 	{ FAST, &convolution_f32 },
 	{ FAST | BLAS, &convolution_f32_blas },
 	{ FAST | PLAIN | BLAS, &convolution_f32_ref },
 	{ FAST | BLAS, &fully_connected_f32_blas },
 	{ FAST | PLAIN | BLAS, &fully_connected_f32_ref },
-	{ FAST, &max_pool_f32 },
-	{ FAST, &average_pool_f32 },
-	{ FAST | PLAIN | BLAS, &max_pool_f32_ref },
-	{ FAST | PLAIN | BLAS, &average_pool_f32_ref },
-	{ FAST | PLAIN | BLAS, &global_average_pool_f32_ref },
-	{ FAST | PLAIN | BLAS, &concat_f32_ref },
-	{ FAST | PLAIN | BLAS, &add_f32_ref },
-	{ FAST | PLAIN | BLAS, &multiply_f32_ref },
-	{ FAST | PLAIN | BLAS, &clamp_f32_ref },
-	{ FAST | PLAIN | BLAS, &sigmoid_f32_ref },
-	{ FAST | PLAIN | BLAS, &swish_f32_ref },
+	{ FAST | ONCE, &max_pool_f32 },
+	{ FAST | ONCE, &average_pool_f32 },
+	{ FAST | ONCE | PLAIN | BLAS, &max_pool_f32_ref },
+	{ FAST | ONCE | PLAIN | BLAS, &average_pool_f32_ref },
+	{ FAST | ONCE | PLAIN | BLAS, &global_average_pool_f32_ref },
+	{ FAST | ONCE | PLAIN | BLAS, &concat_f32_ref },
+	{ FAST | ONCE | PLAIN | BLAS, &add_f32_ref },
+	{ FAST | ONCE | PLAIN | BLAS, &multiply_f32_ref },
+	{ FAST | ONCE | PLAIN | BLAS, &clamp_f32_ref },
+	{ FAST | ONCE | PLAIN | BLAS, &sigmoid_f32_ref },
+	{ FAST | ONCE | PLAIN | BLAS, &swish_f32_ref },
 };
 
 size_t kernel_type_size(enum kernel_type type)

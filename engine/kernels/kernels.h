@@ -82,6 +82,10 @@ struct kernel {
 	void (*run)(const struct kernel_call *call);
 };
 
+/* Beside the paths that a caller may ask for: in floats, 8-bit weights packed in each
+ * run, for a network that seldom runs so. */
+#define KERNEL_PATH_ONCE ((enum engine_path)(ENGINE_PATH_FLOAT + 1))
+
 /* The kernel for a task on a path, or NULL where there is none of that type. */
 const struct kernel *kernel_find(const struct kernel_task *task, enum engine_path path);
 

@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "engine/context.h"
 #include "engine/error.h"
 #include "engine/lab/captions.h"
 #include "engine/lab/features.h"
@@ -69,12 +70,14 @@ struct feature_buffers {
 	float *pool, *grid, *classes;
 };
 
-static int encode(const struct evaluation *e, struct engine_context *context, size_t photo,
-		  const struct engine_features **ret_features, struct engine_error *error)
+/* As the daemon does it, second looks included. */
+static int describe_photo(const struct evaluation *e, struct engine_context *context, size_t photo,
+			  const struct engine_caption_options *options,
+			  const struct engine_result **ret_result, struct engine_error *error)
 {
 	const struct engine_model_info *info = engine_model_info(e->model);
-	const struct engine_image_options options = { .wanted_width = info->input_width,
-						      .wanted_height = info->input_height };
+	const struct engine_image_options wanted = { .wanted_width = info->input_width,
+						     .wanted_height = info->input_height };
 	struct engine_image *image;
 	char *path;
 	int fd, r;
@@ -85,13 +88,13 @@ static int encode(const struct evaluation *e, struct engine_context *context, si
 	if (fd < 0)
 		r = engine_fail(error, ENGINE_BAD_IMAGE, "%s cannot be opened: %s.", path, strerror(errno));
 	else
-		r = engine_image_read(fd, &options, &image, error);
+		r = engine_image_read(fd, &wanted, &image, error);
 	if (fd >= 0)
 		close(fd);
 	free(path);
 	if (r != 0)
 		return r;
-	r = engine_encode(context, image, ret_features, error);
+	r = engine_describe(context, image, options, ret_result, error);
 	engine_image_free(image);
 	return r;
 }
@@ -139,17 +142,16 @@ static int describe(const struct evaluation *e, struct engine_context *context, 
 		features_get(e->features, e->records[photo], buffers->pool, buffers->grid, buffers->classes);
 		cached = (struct engine_features){ buffers->pool, buffers->grid,
 						   info->class_count > 0 ? buffers->classes : NULL };
+		r = engine_generate(context, features, &options, &result, error);
 	} else {
-		r = encode(e, context, photo, &features, error);
+		r = describe_photo(e, context, photo, &options, &result, error);
+		features = encoder_features(context->encoder);
 	}
 	if (r != 0)
 		return r;
 	for (unsigned i = 0; features->classes != NULL && i < info->class_count; i++)
 		if (features->classes[i] >= (float)LAB_EVAL_SURE)
 			candidate.sure_class = (int)i;
-	r = engine_generate(context, features, &options, &result, error);
-	if (r != 0)
-		return r;
 	best = &result->captions[0];
 	candidate.confidence = best->confidence >= 0 ? (double)best->confidence :
 		exp((double)best->log_probability / (double)(best->word_count + 1));

@@ -118,6 +118,7 @@ def groups(folder, threads):
            [descry("decode", small, name="JPEG decode 1280×720"),
             descry("decode", large, name="JPEG decode 4000×3000"),
             descry("resize", small, name="Resize to 299×299"),
+            descry("second-look", name="Second look in floats, of close captions only"),
             descry("greedy", small, name="Words, greedy"),
             descry("beam", small, name="Words, beam 3"),
             descry("step-first", prepares=True,

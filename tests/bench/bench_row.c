@@ -6,6 +6,8 @@
  *
  * Usage: bench_row MODEL THREADS ROW [FILE]
  *   encoder-int8, encoder-fp32     the encoder, pixels of the right size in
+ *   second-look                    the encoder in floats, of 8-bit weights that are
+ *                                  packed in the run
  *   decode FILE                    the file decoded as for a caption
  *   resize FILE                    the decoded picture resized for the encoder
  *   greedy, beam FILE              words for a photo that is encoded already
@@ -64,6 +66,14 @@ static int run_encoder(struct bench *b)
 	const struct engine_features *features;
 
 	return encoder_run_pixels(b->context->encoder, b->rgb, NULL, &features, &b->error);
+}
+
+static int run_second_look(struct bench *b)
+{
+	struct engine_timings timings = {0};
+	const struct engine_features *features;
+
+	return encoder_look_again(b->context->encoder, NULL, &features, &timings, &b->error);
 }
 
 static int decode(struct bench *b, struct engine_image **ret_image)
@@ -262,6 +272,7 @@ int main(int argc, char **argv)
 	} rows[] = {
 		{"encoder-int8", run_encoder, NULL},
 		{"encoder-fp32", run_encoder, NULL},
+		{"second-look", run_second_look, NULL},
 		{"decode", run_decode, NULL},
 		{"resize", run_resize, NULL},
 		{"greedy", run_greedy, NULL},
