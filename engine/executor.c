@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "engine/error.h"
 
@@ -15,8 +16,9 @@ struct executor {
 	const struct program *program;
 	struct kernel_call *calls;	/* one a node */
 	struct kernel_view *inputs;	/* what the calls' `inputs` point into */
-	uint8_t *arena;
-	uint8_t *scratch;
+	uint8_t *arena, *scratch;
+	void *memory;			/* of both */
+	size_t memory_size;
 	executor_observer *observe;
 	void *observe_argument;
 };
@@ -58,15 +60,21 @@ int executor_open(const struct program *program, struct threadpool *pool,
 	scratch = round_up(scratch_size(program, threadpool_threads(pool)) + KERNEL_OVERREAD);
 	executor->calls = calloc(graph->node_count, sizeof(*executor->calls));
 	executor->inputs = calloc(input_total + 1, sizeof(*executor->inputs));
-	executor->arena = aligned_alloc(PLAN_ALIGNMENT, program->plan->arena_size);
-	executor->scratch = aligned_alloc(PLAN_ALIGNMENT, scratch);
-	if (!executor->calls || !executor->inputs || !executor->arena || !executor->scratch) {
+	executor->memory_size = program->plan->arena_size + scratch;
+	/* A mapping of its own, in large pages where the system has them, goes back to
+	 * the system when it is freed, which the heap would put off. It is all zero: the
+	 * bytes behind each value are read, if only to be ignored. */
+	executor->memory = mmap(NULL, executor->memory_size, PROT_READ | PROT_WRITE,
+				MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (executor->memory == MAP_FAILED)
+		executor->memory = NULL;
+	if (!executor->calls || !executor->inputs || !executor->memory) {
 		r = engine_fail_memory(error);
 		goto out;
 	}
-	/* the bytes behind each value are read, if only to be ignored */
-	memset(executor->arena, 0, program->plan->arena_size);
-	memset(executor->scratch, 0, scratch);
+	madvise(executor->memory, executor->memory_size, MADV_HUGEPAGE);
+	executor->arena = executor->memory;
+	executor->scratch = executor->arena + program->plan->arena_size;
 	input_total = 0;
 	for (unsigned i = 0; i < graph->node_count; i++) {
 		const struct graph_node *node = &graph->nodes[i];
@@ -97,8 +105,8 @@ struct executor *executor_free(struct executor *executor)
 		return NULL;
 	free(executor->calls);
 	free(executor->inputs);
-	free(executor->arena);
-	free(executor->scratch);
+	if (executor->memory)
+		munmap(executor->memory, executor->memory_size);
 	free(executor);
 	return NULL;
 }
