@@ -29,6 +29,7 @@ struct caption_writer {
 	struct engine_word words[LIMIT_ALTERNATIVES][LIMIT_WORDS];
 	char sentences[LIMIT_ALTERNATIVES][SENTENCE_BYTES];
 	char parts[LIMIT_ALTERNATIVES][SENTENCE_BYTES];
+	bool close;			/* see caption_was_close */
 	struct engine_thing things[CONFIDENCE_THINGS];
 	enum engine_reason reasons[ENGINE_REASONS];
 };
@@ -139,6 +140,15 @@ static enum engine_band band_of(const struct caption_writer *writer,
 		return ENGINE_BAND_REFUSED;
 	return confidence < sure_bound(writer, options) || writer->unfamiliarity > 1.0f ?
 		ENGINE_BAND_UNSURE : ENGINE_BAND_SURE;
+}
+
+/* Whether the first caption was chosen by so little that features in 8 bits and in
+ * floats may well disagree about it. Of 1,488 validation photos 22% are as close as this
+ * when candidates are ranked by consensus, 27% when they are not, and among them are
+ * half of the captions, or a little more, that differ between the two. */
+static bool is_close(const struct hypothesis *first, float ahead, bool ranked)
+{
+	return first->lead < 0.15f || ahead < (ranked ? 0.0005f : 0.0002f);
 }
 
 /* Finds the sure part of a caption that is not sure, and writes its sentence. */
@@ -303,7 +313,8 @@ int caption_write(struct caption_writer *writer, const struct engine_features *f
 	unsigned order[GENERATION_POOL], picks[LIMIT_ALTERNATIVES];
 	const struct hypothesis *hypotheses;
 	double started = now_ms();
-	bool search = chosen.search != ENGINE_SEARCH_SAMPLE;
+	bool search = chosen.search != ENGINE_SEARCH_SAMPLE, ranked = false;
+	float ahead = INFINITY;
 	size_t count;
 	int status;
 
@@ -321,14 +332,18 @@ int caption_write(struct caption_writer *writer, const struct engine_features *f
 		return status;
 	for (unsigned i = 0; i < count; i++)
 		order[i] = i;
+	if (count > 1 && !hypotheses[1].sampled)
+		ahead = hypotheses[0].score - hypotheses[1].score;
 	if (writer->view) {
 		confidence_view_photo(writer->view, features, writer->config.class_count,
 				      chosen.quality);
 		writer->unfamiliarity = confidence_view_unfamiliarity(writer->view);
 		confidence_view_candidates(writer->view, hypotheses, count);
-		if (chosen.search == ENGINE_SEARCH_BEAM && !chosen.plain)
-			confidence_view_rank(writer->view, order);
+		ranked = chosen.search == ENGINE_SEARCH_BEAM && !chosen.plain;
+		if (ranked)
+			ahead = confidence_view_rank(writer->view, order);
 	}
+	writer->close = search && is_close(&hypotheses[order[0]], ahead, ranked);
 	if (writer->view && !chosen.plain) {
 		count = choose(writer, hypotheses, order, count, chosen.alternatives, picks);
 	} else {
@@ -361,5 +376,5 @@ int caption_write(struct caption_writer *writer, const struct engine_features *f
 
 bool caption_was_close(const struct caption_writer *writer)
 {
-	return generation_was_close(writer->generation);
+	return writer->close;
 }

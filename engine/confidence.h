@@ -123,8 +123,9 @@ void confidence_view_candidates(struct confidence_view *view, const struct hypot
 				size_t count);
 
 /* The candidates' numbers, best first, by consensus: the sum of score, likeness and what
- * the words' confidences exceed a bound by. What only samples said comes last. */
-void confidence_view_rank(struct confidence_view *view, unsigned *ret_order);
+ * the words' confidences exceed a bound by. What only samples said comes last. Returns by
+ * how much the first is ahead of the second; infinite where only samples said that. */
+float confidence_view_rank(struct confidence_view *view, unsigned *ret_order);
 
 /* For each word of a candidate its confidence, or −1 for words that are no
  * content words. */

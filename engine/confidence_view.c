@@ -510,7 +510,7 @@ static float utility_of(struct confidence_view *view, size_t number)
 	return utility;
 }
 
-void confidence_view_rank(struct confidence_view *view, unsigned *ret_order)
+float confidence_view_rank(struct confidence_view *view, unsigned *ret_order)
 {
 	float utilities[CANDIDATES];
 
@@ -532,6 +532,8 @@ void confidence_view_rank(struct confidence_view *view, unsigned *ret_order)
 		utilities[at] = utility;
 		ret_order[at] = i;
 	}
+	return view->count > 1 && !view->hypotheses[ret_order[1]].sampled ?
+		utilities[0] - utilities[1] : INFINITY;
 }
 
 void confidence_view_signals(struct confidence_view *view, size_t candidate,

@@ -18,6 +18,9 @@ struct hypothesis {
 	float log_probabilities[LIMIT_WORDS];
 	float log_probability;	/* with the end mark, if `ended` */
 	float score;		/* log_probability / (count + 1)^the decoder's length power */
+	/* The least sum of log-probabilities by which its beam was ahead, at any length,
+	 * of the best that was dropped; infinite for samples. */
+	float lead;
 	bool ended;		/* false: cut off at LIMIT_WORDS */
 	unsigned votes;		/* samples that came out so */
 	bool sampled;		/* by samples only, not by the search */
@@ -48,9 +51,5 @@ int generation_run(struct generation *generation, const struct engine_features *
 		   const struct engine_caption_options *options, unsigned crowd,
 		   const struct hypothesis **ret_hypotheses, size_t *ret_count,
 		   struct engine_error *error);
-
-/* Whether the latest run's search was decided by so little that a small error of the
- * features, as that of 8 bits, may have decided it. Samples never are. */
-bool generation_was_close(const struct generation *generation);
 
 #endif
