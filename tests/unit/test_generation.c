@@ -70,7 +70,7 @@ static void bench_close(struct bench *bench)
 /* A sentence of the plain search; the end mark counts among its words. */
 struct plain {
 	unsigned count, words[LIMIT_WORDS + 1];
-	double score;
+	double score, lead;	/* by which it was ahead of the best that was dropped, at least */
 	bool ended;
 };
 
@@ -110,7 +110,8 @@ static double normalised(const struct bench *bench, const struct plain *plain)
 
 static struct plain plain_search(struct bench *bench, size_t width)
 {
-	struct plain beams[LIMIT_BEAM] = {0}, all[LIMIT_BEAM * WORDS + LIMIT_BEAM], best;
+	struct plain beams[LIMIT_BEAM] = {{ .lead = HUGE_VAL }};
+	struct plain all[LIMIT_BEAM * WORDS + LIMIT_BEAM], best;
 	size_t count = 1;
 
 	for (unsigned step = 0; step < LIMIT_WORDS; step++) {
@@ -140,6 +141,8 @@ static struct plain plain_search(struct bench *bench, size_t width)
 		qsort(all, found, sizeof(*all), by_score);
 		count = found < width ? found : width;
 		memcpy(beams, all, count * sizeof(*beams));
+		for (size_t i = 0; i < count && found > width; i++)
+			beams[i].lead = fmin(beams[i].lead, beams[i].score - all[width].score);
 	}
 	best = beams[0];
 	for (size_t i = 1; i < count; i++) {
@@ -171,6 +174,7 @@ static void check_beam(enum decoder_kind kind, uint64_t seed, unsigned width,
 	assert_memory_equal(found[0].words, expected.words, found[0].count * sizeof(unsigned));
 	assert_true(fabs((double)found[0].log_probability - expected.score) < 1e-3);
 	assert_true(fabs((double)found[0].score - normalised(&bench, &expected)) < 1e-3);
+	assert_true(fabs((double)found[0].lead - expected.lead) < 1e-3);
 	for (unsigned i = 0; i < found[0].count; i++)
 		sum += (double)found[0].log_probabilities[i];
 	if (!found[0].ended)
