@@ -18,7 +18,8 @@ static const struct client_option eval_options[] = {
 	{ "model", "FILE", "The model file; without it, the one that the configuration names.", 'm' },
 	{ "results", "FILE", "Score these captions (JSON list of image_id and caption) instead of "
 	  "running a model.", 0 },
-	{ "cache", "DIR", "Keep the photos' features here for the next time.", 0 },
+	{ "cache", "DIR", "Keep the photos' features here for the next time; captions are then made "
+	  "without a second look.", 0 },
 	{ "floats", NULL, "Run an encoder of 8 bits in floats, to compare with.", 0 },
 	{ "beam", "N", "Width of the search, 1 to 10; 1 is greedy.", 'b' },
 	{ "plain", NULL, "Take the search's own first, without consensus among its candidates.", 0 },
