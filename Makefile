@@ -195,7 +195,7 @@ $B/tests/%.o: private CFLAGS += -fno-tree-vectorize
 $B/engine/kernels/winograd_%.o $B/engine/kernels/product_f32_%.o: private CFLAGS += -ffp-contract=fast
 # short loops over rows of a few hundred numbers, which GCC 12 leaves alone at -O2;
 # clang, which builds the fuzz targets, does not know the word
-$B/engine/matrix.o $B/engine/decoder.o $B/engine/kernels/quantise_q8.o: private CFLAGS += $(if $(findstring clang,$(CC)),,-fvect-cost-model=dynamic)
+$B/engine/matrix.o $B/engine/decoder.o $B/engine/kernels/row_sums_q8_plain.o: private CFLAGS += $(if $(findstring clang,$(CC)),,-fvect-cost-model=dynamic)
 $B/%.o: %.c
 	@mkdir -p $(@D)
 	$(COMPILE) $(ISA_$(ARCH)_$(call isa_suffix,$<)) $(PKG_CFLAGS) -c $< -o $@

@@ -80,33 +80,38 @@ static uint8_t weight_flip(const struct conv_q8_description *d, const struct con
 	return is_signed == want_signed ? 0 : 0x80;
 }
 
-/* Groups of 4 without gaps: a transposition of 32-bit words, in squares of one
- * cache line by sixteen rows, so that lines are read and written whole. Rows lie
- * so far apart that more of them would compete for the same places in the cache. */
-static void pack_words(const uint8_t *rows, size_t depth, size_t width, uint32_t flips,
-		       uint8_t *ret_packed)
+/* Any group; to be called with a constant, for which it is a copy of one word. */
+static inline void pack_groups(const uint8_t *restrict row, size_t bytes, size_t width,
+			       size_t group, uint8_t flip, uint8_t *restrict ret_packed)
 {
-	for (size_t n = 0; n < width; n += 16)
-		for (size_t k = 0; k < depth; k += 64) {
-			size_t words = depth - k < 64 ? (depth - k) / 4 : 16;
-			uint32_t square[16][16];
+	size_t whole = bytes / group * group, k = 0;
 
-			for (size_t r = 0; r < 16; r++) {
-				const uint8_t *row = rows + (n + r) * depth + k;
+	for (; k < whole; k += group, ret_packed += width * group)
+		for (size_t i = 0; i < group; i++)
+			ret_packed[i] = row[k + i] ^ flip;
+	for (size_t i = 0; k + i < bytes; i++)
+		ret_packed[i] = row[k + i] ^ flip;
+}
 
-				/* far enough ahead for a fetch from memory */
-				__builtin_prefetch(row + 512);
-				for (size_t i = 0; i < words; i++) {
-					uint32_t word;
-
-					memcpy(&word, row + 4 * i, sizeof(word));
-					square[i][r] = word ^ flips;
-				}
-			}
-			for (size_t i = 0; i < words; i++)
-				memcpy(ret_packed + ((k / 4 + i) * width + n) * 4, square[i],
-				       sizeof(square[i]));
-		}
+static void pack_row(const uint8_t *row, size_t bytes, size_t width, size_t group, uint8_t flip,
+		     uint8_t *ret_packed)
+{
+	switch (group) {
+	case 2:
+		pack_groups(row, bytes, width, 2, flip, ret_packed);
+		break;
+	case 4:
+		pack_groups(row, bytes, width, 4, flip, ret_packed);
+		break;
+	case 8:
+		pack_groups(row, bytes, width, 8, flip, ret_packed);
+		break;
+	case 16:
+		pack_groups(row, bytes, width, 16, flip, ret_packed);
+		break;
+	default:
+		pack_groups(row, bytes, width, group, flip, ret_packed);
+	}
 }
 
 static void pack_weights(const struct conv_q8_description *d, const struct conv_q8 *conv,
@@ -117,33 +122,31 @@ static void pack_weights(const struct conv_q8_description *d, const struct conv_
 	size_t width = column->kernel->columns, groups = gemm_round_up(conv->tap_bytes, group) / group;
 	const uint8_t *rows = (const uint8_t *)d->weights + column->begin * depth;
 	uint8_t flip = weight_flip(d, table);
-	uint8_t *packed = (uint8_t *)column->weights;
+	uint8_t *packed = column->weights;
+	bool whole = conv->tap_bytes % group == 0;
+	size_t first = 0;
 
-	if (group == 4 && conv->tap_bytes % 4 == 0 && column->channels == width && width % 16 == 0) {
-		pack_words(rows, depth, width, 0x01010101u * flip, packed);
-		return;
-	}
-	memset(packed, 0, column_weights_size(conv, column));
+	if (!whole || column->channels < width)
+		memset(packed, 0, column_weights_size(conv, column));
+	if (whole && group == 4 && width % 16 == 0)
+		for (; first + 16 <= column->channels; first += 16)
+			conv->isa->pack_words_q8(rows + first * depth, depth, 0x01010101u * flip,
+						 packed + 4 * first, 4 * width);
 	for (size_t t = 0; t < conv->tap_count; t++)
-		for (size_t n = 0; n < column->channels; n++) {
-			const uint8_t *row = rows + n * depth + t * conv->tap_bytes;
-			uint8_t *to = packed + (t * groups * width + n) * group;
-
-			for (size_t k = 0; k < conv->tap_bytes; k += group, to += width * group) {
-				size_t left = conv->tap_bytes - k;
-
-				for (size_t i = 0; i < (left < group ? left : group); i++)
-					to[i] = row[k + i] ^ flip;
-			}
-		}
+		for (size_t n = first; n < column->channels; n++)
+			pack_row(rows + n * depth + t * conv->tap_bytes, conv->tap_bytes, width,
+				 group, flip, packed + (t * groups * width + n) * group);
 }
 
 /* Σ_k (w − weight_offset) of one output channel */
-static int32_t offset_sum(const uint8_t *weights, size_t depth, uint8_t flip, bool is_signed)
+static int32_t offset_sum(const struct conv_q8 *conv, const uint8_t *weights, size_t depth,
+			  uint8_t flip)
 {
 	int32_t sum = 0;
 
-	if (is_signed)
+	if (conv->isa->conv_q8.weight_offset == 128 && !flip)
+		conv->isa->row_sums_q8((const int8_t *)weights, 1, depth, &sum);
+	else if (conv->isa->conv_q8.weight_offset == 128)
 		for (size_t k = 0; k < depth; k++)
 			sum += (int8_t)(weights[k] ^ flip);
 	else
@@ -173,8 +176,7 @@ static void pack_column(const struct conv_q8_description *d, const struct conv_q
 
 		bias[n] = (d->bias ? d->bias[channel] : 0) + constant;
 		if (input_offset != 0)
-			bias[n] += input_offset *
-				offset_sum(weights, depth, flip, table->weight_offset == 128);
+			bias[n] += input_offset * offset_sum(conv, weights, depth, flip);
 		column->scale[n] = (float)((double)d->input_scale * (double)scale /
 					   (double)d->output_scale);
 	}

@@ -99,6 +99,11 @@ static int32_t *round_bias(const struct kernel_task *task, const struct conv_q8_
 	return bias;
 }
 
+/* Bytes that follow each other in a pixel with copies and in one without. */
+struct stretch {
+	unsigned to, from, length;
+};
+
 /* The weights of a convolution between values that are stored with copies. */
 struct expansion {
 	const struct kernel_task *task;
@@ -107,31 +112,65 @@ struct expansion {
 	unsigned input_channels;	/* of the file's weights */
 	size_t taps, row;		/* of an output channel: taps, bytes when expanded */
 	unsigned rows;
+	struct stretch *stretches;	/* of the input's layout, if it has more bytes */
+	unsigned *split;		/* bytes that have a part of their channel's weight */
+	unsigned stretch_count, split_count;
 	int8_t *expanded;
 };
+
+static int find_stretches(struct expansion *e, struct engine_error *error)
+{
+	const struct channel_layout *in = e->task->input_layout;
+
+	if (!in || in->count == e->input_channels)
+		return 0;
+	e->stretches = calloc(in->count, sizeof(*e->stretches));
+	e->split = calloc(in->count, sizeof(*e->split));
+	if (!e->stretches || !e->split)
+		return engine_fail_memory(error);
+	for (unsigned k = 0; k < in->count; k++) {
+		struct stored_channel stored = in->channels[k];
+
+		if (k == 0 || stored.channel != in->channels[k - 1].channel + 1)
+			e->stretches[e->stretch_count++] =
+				(struct stretch){ .to = k, .from = stored.channel };
+		e->stretches[e->stretch_count - 1].length++;
+		if (stored.split)
+			e->split[e->split_count++] = k;
+	}
+	return 0;
+}
+
+static void expand_tap(const struct expansion *e, const int8_t *from, int8_t *ret_to)
+{
+	for (unsigned i = 0; i < e->stretch_count; i++) {
+		const struct stretch *stretch = &e->stretches[i];
+
+		memcpy(ret_to + stretch->to, from + stretch->from, stretch->length);
+	}
+	for (unsigned i = 0; i < e->split_count; i++) {
+		struct stored_channel stored = e->task->input_layout->channels[e->split[i]];
+		int weight = from[stored.channel];
+
+		ret_to[e->split[i]] =
+			(int8_t)(e->zero + stored_channel_weight(stored, weight - e->zero));
+	}
+}
 
 static void expand_rows(const struct expansion *e)
 {
 	const struct channel_layout *in = e->task->input_layout, *out = e->task->layout;
-	unsigned extra = in ? in->count - e->input_channels : 0;
 
 	for (size_t n = 0; n < e->rows; n++) {
 		size_t channel = out ? out->channels[n].channel : n;
 		const int8_t *from = e->weights + channel * e->taps * e->input_channels;
 		int8_t *to = e->expanded + n * e->row;
 
-		if (extra == 0) {
+		if (!e->stretches)
 			memcpy(to, from, e->row);
-			continue;
-		}
-		for (size_t t = 0; t < e->taps; t++, from += e->input_channels)
-			for (unsigned k = 0; k < in->count; k++) {
-				struct stored_channel stored = in->channels[k];
-				int weight = from[stored.channel];
-
-				*to++ = (int8_t)(stored.count == 1 ? weight : e->zero +
-					stored_channel_weight(stored, weight - e->zero));
-			}
+		else
+			for (size_t t = 0; t < e->taps; t++)
+				expand_tap(e, from + t * e->input_channels, to + t * in->count);
 	}
 }
 
@@ -146,14 +185,22 @@ static int expand(const struct kernel_task *task, struct conv_q8_description *d,
 		.input_channels = task->graph->nodes[node->inputs[0]].shape.channels,
 		.taps = (size_t)d->kernel_height * d->kernel_width, .rows = d->output_channels,
 	};
+	int r;
 
 	if (!task->layout && !task->input_layout)
 		return 0;
 	e.row = e.taps * d->input_channels;
-	e.expanded = *ret_weights = malloc(e.rows * e.row);
-	if (!e.expanded)
-		return engine_fail_memory(error);
-	expand_rows(&e);
+	r = find_stretches(&e, error);
+	if (r == 0) {
+		e.expanded = *ret_weights = malloc(e.rows * e.row);
+		r = e.expanded ? 0 : engine_fail_memory(error);
+	}
+	if (r == 0)
+		expand_rows(&e);
+	free(e.stretches);
+	free(e.split);
+	if (r)
+		return r;
 	d->weights = e.expanded;
 	if (!task->layout || d->weight_scale_count == 1)
 		return 0;

@@ -44,6 +44,8 @@ static const struct conv_kernel conv_f32_plain[] = {
 		.conv_q8 = {conv_q8_plain, COUNT(conv_q8_plain), 1, 0, 128, false}, \
 		CONV_F32(plain), \
 		VECTORS(128), \
+		.pack_words_q8 = pack_words_q8_plain, \
+		.row_sums_q8 = row_sums_q8_plain, \
 		.pixel_sums_q8 = pixel_sums_q8_plain, \
 		.matvec_q8 = matvec_q8_plain, \
 		RESIZE(plain), \
@@ -101,6 +103,8 @@ static const struct isa table[] = {
 		.conv_q8 = {conv_q8_avx512vnni, COUNT(conv_q8_avx512vnni), 4, 0, 128, false},
 		CONV_F32(avx512),
 		VECTORS(avx512),
+		.pack_words_q8 = pack_words_q8_avx512,
+		.row_sums_q8 = row_sums_q8_avx2,
 		.pixel_sums_q8 = pixel_sums_q8_avx512,
 		.matvec_q8 = matvec_q8_avx512vnni,
 		RESIZE(avx512),
@@ -111,6 +115,8 @@ static const struct isa table[] = {
 		.conv_q8 = {conv_q8_avxvnni, COUNT(conv_q8_avxvnni), 4, 0, 128, false},
 		CONV_F32(avx2),
 		VECTORS(avx2),
+		.pack_words_q8 = pack_words_q8_plain,
+		.row_sums_q8 = row_sums_q8_avx2,
 		.pixel_sums_q8 = pixel_sums_q8_avx2,
 		.matvec_q8 = matvec_q8_avx2,
 		RESIZE(avx2),
@@ -121,6 +127,8 @@ static const struct isa table[] = {
 		.conv_q8 = {conv_q8_avx2, COUNT(conv_q8_avx2), 2, 0, 128, false},
 		CONV_F32(avx2),
 		VECTORS(avx2),
+		.pack_words_q8 = pack_words_q8_plain,
+		.row_sums_q8 = row_sums_q8_avx2,
 		.pixel_sums_q8 = pixel_sums_q8_avx2,
 		.matvec_q8 = matvec_q8_avx2,
 		RESIZE(avx2),
@@ -131,6 +139,8 @@ static const struct isa table[] = {
 		.conv_q8 = {conv_q8_sse41, COUNT(conv_q8_sse41), 2, 0, 128, false},
 		CONV_F32(plain),
 		VECTORS(128),
+		.pack_words_q8 = pack_words_q8_plain,
+		.row_sums_q8 = row_sums_q8_plain,
 		.pixel_sums_q8 = pixel_sums_q8_plain,
 		.matvec_q8 = matvec_q8_sse41,
 		RESIZE(sse41),
@@ -164,6 +174,8 @@ static const struct isa table[] = {
 		.conv_q8 = {conv_q8_i8mm, COUNT(conv_q8_i8mm), 8, 0, 0, false},
 		CONV_F32(neon),
 		VECTORS(128),
+		.pack_words_q8 = pack_words_q8_plain,
+		.row_sums_q8 = row_sums_q8_plain,
 		.pixel_sums_q8 = pixel_sums_q8_neon,
 		.matvec_q8 = matvec_q8_neondot,
 		RESIZE(neon),
@@ -174,6 +186,8 @@ static const struct isa table[] = {
 		.conv_q8 = {conv_q8_neondot, COUNT(conv_q8_neondot), 4, 0, 0, false},
 		CONV_F32(neon),
 		VECTORS(128),
+		.pack_words_q8 = pack_words_q8_plain,
+		.row_sums_q8 = row_sums_q8_plain,
 		.pixel_sums_q8 = pixel_sums_q8_neon,
 		.matvec_q8 = matvec_q8_neondot,
 		RESIZE(neon),
@@ -184,6 +198,8 @@ static const struct isa table[] = {
 		.conv_q8 = {conv_q8_neon, COUNT(conv_q8_neon), 16, 128, 128, true},
 		CONV_F32(neon),
 		VECTORS(128),
+		.pack_words_q8 = pack_words_q8_plain,
+		.row_sums_q8 = row_sums_q8_plain,
 		.pixel_sums_q8 = pixel_sums_q8_neon,
 		.matvec_q8 = matvec_q8_neon,
 		RESIZE(neon),

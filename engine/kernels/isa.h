@@ -96,6 +96,15 @@ struct conv_q8_kernels {
 	bool narrow;	/* stored weights must not be −128 */
 };
 
+/* Of sixteen rows of `depth` bytes, a multiple of 4, word i of row r exclusive-or `flips`
+ * to ret_packed[i·stride + 4r]. Nothing is read beyond the last row. */
+typedef void pack_words_q8_function(const uint8_t *rows, size_t depth, uint32_t flips,
+				    uint8_t *ret_packed, size_t stride);
+
+/* ret_sums[r] = Σ_k weights[r][k] of rows without gaps. Nothing is read beyond the last. */
+typedef void row_sums_q8_function(const int8_t *weights, size_t rows, size_t columns,
+				  int32_t *ret_sums);
+
 /* --- Minimal filtering in floats (winograd.h) ---------------------------------- */
 
 /* From the pixels under one tile, row by row, `points` along each direction;
@@ -202,6 +211,8 @@ struct isa {
 	const struct conv_kernel *conv_f32;	/* widest first */
 	size_t conv_f32_count;
 	const struct winograd_kernel *winograd;	/* WINOGRAD_KERNEL_COUNT */
+	pack_words_q8_function *pack_words_q8;
+	row_sums_q8_function *row_sums_q8;
 	pixel_sums_q8_function *pixel_sums_q8;
 	maximum_q8_function *maximum_q8;
 	average_q8_function *average_q8;
@@ -223,16 +234,16 @@ const struct isa *isa_named(const char *name);
 
 /* --- The same on every processor ------------------------------------------------ */
 
-/* sums[r] = Σ_k weights[r][k] */
-void matvec_q8_sums(const int8_t *weights, size_t rows, size_t columns, int32_t *ret_sums);
-
 /* By the best row of the table. */
+row_sums_q8_function matvec_q8_sums;
 quantise_q8_function quantise_q8;
 
 /* Kernels, by file. */
 conv_q8_function conv_q8_4x8_plain;
 conv_f32_function conv_f32_4x8_plain;
 product_f32_function product_f32_4x8_plain;
+pack_words_q8_function pack_words_q8_plain;
+row_sums_q8_function row_sums_q8_plain;
 pixel_sums_q8_function pixel_sums_q8_plain;
 maximum_q8_function maximum_q8_128;
 average_q8_function average_q8_128;
@@ -251,6 +262,8 @@ product_f32_function product_f32_6x16_avx2, product_f32_5x80_avx512, product_f32
 conv_q8_function conv_q8_4x8_sse41, conv_q8_6x16_avx2, conv_q8_6x16_avxvnni;
 conv_q8_function conv_q8_5x80_avx512vnni, conv_q8_6x64_avx512vnni, conv_q8_8x48_avx512vnni,
 	conv_q8_8x32_avx512vnni, conv_q8_8x16_avx512vnni;
+pack_words_q8_function pack_words_q8_avx512;
+row_sums_q8_function row_sums_q8_avx2;
 pixel_sums_q8_function pixel_sums_q8_avx2, pixel_sums_q8_avx512;
 maximum_q8_function maximum_q8_avx2, maximum_q8_avx512;
 average_q8_function average_q8_avx2, average_q8_avx512;

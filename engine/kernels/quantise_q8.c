@@ -12,12 +12,5 @@ void quantise_q8(const float *x, size_t count, int8_t *ret_q, float *ret_scale)
 
 void matvec_q8_sums(const int8_t *weights, size_t rows, size_t columns, int32_t *ret_sums)
 {
-	for (size_t r = 0; r < rows; r++) {
-		const int8_t *row = weights + r * columns;
-		int32_t sum = 0;
-
-		for (size_t k = 0; k < columns; k++)
-			sum += row[k];
-		ret_sums[r] = sum;
-	}
+	isa_best()->row_sums_q8(weights, rows, columns, ret_sums);
 }

@@ -325,6 +325,34 @@ static void threads_give_the_same(void **state)
 	}
 }
 
+/* Word for word, and nothing between the words of sixteen rows and the next. */
+static void words_are_packed_side_by_side(void **state)
+{
+	(void)state;
+	for (size_t i = 0; isa_at(i); i++)
+		for (unsigned n = 0; n < 300; n++) {
+			size_t depth = 4 * (size_t)between(1, 100), stride = 64 + 4 * (size_t)(draw() % 9);
+			uint32_t flips = draw() % 2 ? 0x80808080u : 0;
+			/* exactly as long as promised, so that the sanitizer sees a read beyond */
+			uint8_t *rows = malloc(16 * depth), *packed = malloc(depth / 4 * stride);
+
+			for (size_t k = 0; k < 16 * depth; k++)
+				rows[k] = (uint8_t)draw();
+			memset(packed, 0xa5, depth / 4 * stride);
+			isa_at(i)->pack_words_q8(rows, depth, flips, packed, stride);
+			for (size_t k = 0; k < depth / 4 * stride; k++) {
+				size_t word = k / stride, r = k % stride / 4;
+				uint8_t right = r < 16 ? rows[r * depth + 4 * word + k % stride % 4] ^
+							(uint8_t)flips : 0xa5;
+
+				if (packed[k] != right)
+					fail_msg("%s: byte %zu of depth %zu", isa_at(i)->name, k, depth);
+			}
+			free(rows);
+			free(packed);
+		}
+}
+
 static void impossible_convolutions_are_refused(void **state)
 {
 	struct shape shape = {4, 4, 8, 3, 3, 1, 8, true};
@@ -361,6 +389,7 @@ int main(void)
 		cmocka_unit_test(the_avx_vnni_tile_by_its_twin),
 #endif
 		cmocka_unit_test(threads_give_the_same),
+		cmocka_unit_test(words_are_packed_side_by_side),
 		cmocka_unit_test(impossible_convolutions_are_refused),
 	};
 

@@ -100,6 +100,30 @@ static void random_sizes_and_tails(void **state)
 			compare(isa_at(i), draw() % 40 + 1, draw() % 300 + 1, draw() % 12 + 1);
 }
 
+static void rows_are_summed(void **state)
+{
+	(void)state;
+	for (size_t i = 0; isa_at(i); i++)
+		for (unsigned n = 0; n < 200; n++) {
+			size_t rows = draw() % 5 + 1, columns = draw() % 300 + 1;
+			/* exactly as long as promised, so that the sanitizer sees a read beyond */
+			int8_t *weights = malloc(rows * columns);
+			int32_t sums[5];
+
+			for (size_t k = 0; k < rows * columns; k++)
+				weights[k] = n < 5 ? -128 : (int8_t)draw();
+			isa_at(i)->row_sums_q8(weights, rows, columns, sums);
+			for (size_t r = 0; r < rows; r++) {
+				int32_t sum = 0;
+
+				for (size_t k = 0; k < columns; k++)
+					sum += weights[r * columns + k];
+				assert_int_equal(sums[r], sum);
+			}
+			free(weights);
+		}
+}
+
 static void vectors_are_rounded_to_the_nearest(void **state)
 {
 	(void)state;
@@ -170,6 +194,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_decoders_sizes),
 		cmocka_unit_test(random_sizes_and_tails),
+		cmocka_unit_test(rows_are_summed),
 		cmocka_unit_test(vectors_are_rounded_to_the_nearest),
 		cmocka_unit_test(instruction_sets_round_alike),
 		cmocka_unit_test(a_vector_of_zeros_stays_zero),
