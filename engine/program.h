@@ -27,8 +27,8 @@ struct program {
 	atomic_uint taken;		/* how many of the last nodes a thread has taken */
 };
 
-/* Chooses kernels and memory. ENGINE_PATH_AUTO takes 8-bit values if the graph is quantised and there is an
- * 8-bit kernel for each of its nodes. Borrows the graph. */
+/* Chooses kernels and memory. ENGINE_PATH_AUTO takes 8-bit values if the graph is
+ * quantised and there is an 8-bit kernel for each of its nodes. Borrows the graph. */
 int program_plan(const struct graph *graph, enum engine_path path, struct program **ret_program,
 		 struct engine_error *error);
 
